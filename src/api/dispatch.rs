@@ -1,0 +1,280 @@
+//! From a request to its answer: route, token, body, handler, and the headers that all answers share.
+
+use std::time::Instant;
+
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::{Body, Bytes};
+use hyper::header::{
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
+    RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode};
+use jiff::Timestamp;
+use tokio::time::timeout;
+
+use super::cors::is_preflight;
+use super::{ApiError, App, Call, Endpoint, Reply, Route, routes};
+use crate::domain::policy::Caller;
+use crate::telemetry::request_id::{RequestId, X_REQUEST_ID};
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
+
+/// What a caller sent is logged up to here, in characters.
+const MAX_LOGGED_CHARS: usize = 128;
+
+/// What the log says of a request besides its answer.
+#[derive(Default)]
+struct Trace {
+    subject: Option<String>,
+    /// For the log only: why it failed.
+    cause: Option<String>,
+}
+
+impl App {
+    /// Answers one request as of `now`. Never fails: a failure is an answer, too.
+    pub async fn respond<B>(&self, request: Request<B>, now: Timestamp) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes> + Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let started = Instant::now();
+        let (parts, body) = request.into_parts();
+        let id = RequestId::of(&parts.headers);
+        let origin = self.server.cors.allowed_origin(&parts.headers);
+        let mut trace = Trace::default();
+
+        let mut headers = HeaderMap::new();
+        let outcome = if is_preflight(&parts) {
+            self.preflight(&parts, &mut headers)
+        } else {
+            let call = Call {
+                request_id: id.as_str().to_owned(),
+                now,
+                query: parts.uri.query().unwrap_or_default().to_owned(),
+                body: Bytes::new(),
+            };
+            timeout(self.server.request_timeout, self.answer(&parts, body, call, &mut trace))
+                .await
+                .unwrap_or(Err(ApiError::RequestTimeout))
+        };
+        let reply = outcome.unwrap_or_else(|error| {
+            trace.cause = cause(&error);
+            error.into_reply(id.as_str())
+        });
+        log(&parts, &reply, &id, &trace, started);
+
+        self.server.cors.apply(origin, &mut headers);
+        finish(reply, &id, headers, parts.method == Method::HEAD)
+    }
+
+    async fn answer<B>(&self, parts: &Parts, body: B, mut call: Call, trace: &mut Trace) -> Result<Reply, ApiError>
+    where
+        B: Body<Data = Bytes> + Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.check_request_line(parts)?;
+        let route = self.route(parts)?;
+        match route.endpoint {
+            Endpoint::Open(handler) => Ok(handler(self, &call)),
+            Endpoint::Sign(handler) => {
+                let caller = self.admit(route, parts, body, &mut call, trace).await?;
+                handler(self, &caller, &call)
+            }
+            Endpoint::Act(handler) => {
+                let caller = self.admit(route, parts, body, &mut call, trace).await?;
+                handler(self, &caller, &call).await
+            }
+        }
+    }
+
+    /// Token first, then, and only for its bearer, the body (H07).
+    async fn admit<B>(
+        &self,
+        route: &Route,
+        parts: &Parts,
+        body: B,
+        call: &mut Call,
+        trace: &mut Trace,
+    ) -> Result<Caller, ApiError>
+    where
+        B: Body<Data = Bytes> + Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let token = bearer_token(&parts.headers)?;
+        let caller = self.verifier.verify(token, call.now).map_err(|error| ApiError::Unauthorized(Some(error)))?;
+        trace.subject = caller.subject().map(str::to_owned);
+        if route.method == "POST" {
+            check_json(&parts.headers)?;
+            call.body = self.read_body(body).await?;
+        }
+        Ok(caller)
+    }
+
+    /// K29: exactly one `Host`, and a path that is read as one.
+    fn check_request_line(&self, parts: &Parts) -> Result<(), ApiError> {
+        let limit = self.server.max_uri_bytes;
+        let length = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+        if length > limit {
+            return Err(ApiError::UriTooLong { limit });
+        }
+        if parts.headers.get_all(HOST).iter().count() != 1 {
+            return Err(ApiError::InvalidRequest("exactly one Host header is required".into()));
+        }
+        if !parts.uri.path().starts_with('/') {
+            return Err(ApiError::InvalidRequest("the request names no path".into()));
+        }
+        Ok(())
+    }
+
+    fn route(&self, parts: &Parts) -> Result<&'static Route, ApiError> {
+        let rows: Vec<_> = self.rows_at(parts.uri.path()).collect();
+        if rows.is_empty() {
+            return Err(ApiError::NotFound);
+        }
+        let found = rows.iter().find(|row| has_method(row, &parts.method));
+        found.copied().ok_or_else(|| ApiError::MethodNotAllowed(allow(&rows)))
+    }
+
+    fn rows_at(&self, path: &str) -> impl Iterator<Item = &'static Route> {
+        let path = path.strip_prefix(self.server.base_path.as_str()).unwrap_or_default().to_owned();
+        routes().filter(move |row| row.path == path)
+    }
+
+    async fn read_body<B>(&self, body: B) -> Result<Bytes, ApiError>
+    where
+        B: Body<Data = Bytes> + Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let limit = self.server.max_body_bytes;
+        // What says that it is too large is not read at all.
+        if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
+            return Err(ApiError::BodyTooLarge { limit });
+        }
+        let collected = timeout(self.server.body_timeout, Limited::new(body, limit).collect()).await;
+        match collected {
+            Err(_) => Err(ApiError::RequestTimeout),
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::BodyTooLarge { limit }),
+            Ok(Err(_)) => Err(ApiError::InvalidRequest("the body broke off".into())),
+        }
+    }
+
+    /// Permission for a page to call: no token, no key, no bucket.
+    fn preflight(&self, parts: &Parts, headers: &mut HeaderMap) -> Result<Reply, ApiError> {
+        if self.server.cors.allowed_origin(&parts.headers).is_none() {
+            return Err(ApiError::OriginNotAllowed);
+        }
+        let rows: Vec<_> = self.rows_at(parts.uri.path()).collect();
+        if rows.is_empty() {
+            return Err(ApiError::NotFound);
+        }
+        self.server.cors.apply_preflight(&allow(&rows), headers);
+        Ok(Reply::empty(StatusCode::NO_CONTENT))
+    }
+}
+
+/// HEAD is GET without the body (RFC 9110 section 9.3.2), where no token is needed:
+/// load balancers probe with it. Elsewhere it would be an answer without its answer.
+fn has_method(row: &Route, method: &Method) -> bool {
+    row.method == method.as_str()
+        || (method == Method::HEAD && row.method == "GET" && matches!(row.endpoint, Endpoint::Open(_)))
+}
+
+fn allow(rows: &[&Route]) -> String {
+    let mut methods: Vec<_> = rows.iter().map(|row| row.method).collect();
+    if rows.iter().any(|row| has_method(row, &Method::HEAD)) {
+        methods.push("HEAD");
+    }
+    methods.join(", ")
+}
+
+/// The token of the one `Authorization` header (RFC 6750 section 2.1).
+fn bearer_token(headers: &HeaderMap) -> Result<&str, ApiError> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().ok_or(ApiError::Unauthorized(None))?;
+    if values.next().is_some() {
+        return Err(ApiError::InvalidRequest("there is more than one Authorization header".into()));
+    }
+    let value = value.to_str().map_err(|_| ApiError::Unauthorized(None))?;
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim_matches(' ')),
+        _ => Err(ApiError::Unauthorized(None)),
+    }
+}
+
+/// `application/json`, UTF-8 if it says anything. `text/plain` would let a form of any page post (K18).
+fn check_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let value = values.next().filter(|_| values.next().is_none()).and_then(|value| value.to_str().ok());
+    let value = value.ok_or(ApiError::UnsupportedMediaType)?.to_ascii_lowercase();
+    let (essence, parameters) = value.split_once(';').unwrap_or((&value, ""));
+    let utf8 = matches!(parameters.trim(), "" | "charset=utf-8" | "charset=\"utf-8\"");
+    if essence.trim() == "application/json" && utf8 { Ok(()) } else { Err(ApiError::UnsupportedMediaType) }
+}
+
+/// What only the log may know of a failure.
+fn cause(error: &ApiError) -> Option<String> {
+    match error {
+        ApiError::Unauthorized(reason) => Some(reason.map_or_else(|| "no token".to_owned(), |r| r.to_string())),
+        other => std::error::Error::source(other).map(|source| {
+            let mut text = source.to_string();
+            let mut next = source.source();
+            while let Some(error) = next {
+                text.push_str(": ");
+                text.push_str(&error.to_string());
+                next = error.source();
+            }
+            text
+        }),
+    }
+}
+
+fn log(parts: &Parts, reply: &Reply, id: &RequestId, trace: &Trace, started: Instant) {
+    let (method, path) = (escaped(parts.method.as_str()), escaped(parts.uri.path()));
+    let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    tracing::info!(
+        request_id = id.as_str(),
+        method,
+        path,
+        status = reply.status.as_u16(),
+        code = Some(reply.code).filter(|code| !code.is_empty()),
+        cause = trace.cause.as_deref(),
+        sub = trace.subject.as_deref().map(escaped),
+        duration_us,
+        "{method} {path} {}",
+        reply.status.as_u16()
+    );
+}
+
+/// What a caller sent, on one line and cut.
+fn escaped(text: &str) -> String {
+    text.chars().take(MAX_LOGGED_CHARS).flat_map(char::escape_debug).collect()
+}
+
+/// The headers that every answer has.
+fn finish(reply: Reply, id: &RequestId, mut headers: HeaderMap, head: bool) -> Response<Full<Bytes>> {
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    headers.insert(REFERRER_POLICY, NO_REFERRER);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    insert(&mut headers, X_REQUEST_ID, HeaderValue::from_str(id.as_str()).ok());
+    insert(&mut headers, RETRY_AFTER, reply.retry_after.map(HeaderValue::from));
+    insert(&mut headers, ALLOW, reply.allow.and_then(|allow| HeaderValue::from_str(&allow).ok()));
+    insert(&mut headers, WWW_AUTHENTICATE, reply.challenge.then_some(BEARER));
+    insert(&mut headers, CONTENT_TYPE, reply.body.is_some().then_some(JSON));
+    let body = reply.body.filter(|_| !head).unwrap_or_default();
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = reply.status;
+    *response.headers_mut() = headers;
+    response
+}
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
+    if let Some(value) = value {
+        headers.insert(name, value);
+    }
+}

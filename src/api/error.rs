@@ -1,0 +1,265 @@
+//! The only place that chooses the status of a failure.
+//!
+//! The sentence is for people and safe to show; the code is the contract, and
+//! the status alone already tells the reason, because the published client drops
+//! the body. What went wrong in detail goes to the log.
+
+use hyper::StatusCode;
+use serde::Serialize;
+
+use super::Reply;
+use crate::domain::disposition::FileNameError;
+use crate::domain::json::JsonError;
+use crate::domain::key::KeyError;
+use crate::domain::policy::Denied;
+use crate::domain::sigv4::PresignError;
+use crate::domain::token::TokenError;
+use crate::storage::{BucketError, ProbeFailure};
+
+/// When to come back after a failure that passes by itself, in seconds.
+const RETRY_AFTER_SECS: u32 = 5;
+
+/// Every code with its status and meaning. Closed: a new failure needs a row here.
+pub const CODES: &[(&str, u16, &str)] = &[
+    ("invalid_request", 400, "A field or parameter is missing, of the wrong type, doubled or out of range"),
+    ("invalid_json", 400, "The body is not one JSON object in UTF-8 without duplicate members"),
+    ("invalid_key", 400, "The key breaks the rules for keys"),
+    ("invalid_content_type", 400, "`contentType` is no media type"),
+    ("unauthorized", 401, "There is no token, or it is not accepted; all reasons look alike"),
+    ("store_missing", 403, "The token names no usable store"),
+    ("key_outside_store", 403, "The key is in a store that the token does not name"),
+    ("key_outside_prefixes", 403, "The key is outside the token's `prefixes`"),
+    ("operation_not_allowed", 403, "The token's `scope` does not hold this operation"),
+    ("origin_not_allowed", 403, "A preflight from a page that is not in `server.cors_origins`"),
+    ("not_found", 404, "There is no such path"),
+    ("object_not_found", 404, "The bucket has no object with this key"),
+    ("method_not_allowed", 405, "The path has other methods; `Allow` names them"),
+    ("request_timeout", 408, "The request was not complete, or not answered, in time"),
+    ("body_too_large", 413, "The request's body is over `server.max_body_bytes`"),
+    ("upload_too_large", 413, "`contentLength` is more than one PUT can carry"),
+    ("uri_too_long", 414, "Path and query are over `server.max_uri_bytes`"),
+    ("unsupported_media_type", 415, "The body is not `application/json` in UTF-8"),
+    ("internal", 500, "A mistake in the service; the log has it under the request id"),
+    ("bucket_failed", 502, "The bucket could not be reached or refused the call"),
+    ("bucket_unavailable", 503, "`/health` only: the last probe of the bucket failed; `reason` says how"),
+    ("not_ready", 503, "`/readyz` only: this process is about to stop"),
+    ("clock_unusable", 503, "The service's clock is outside the years that can be signed"),
+    ("bucket_timeout", 504, "The bucket did not answer in time"),
+];
+
+/// Why a request is not answered as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// A field or parameter that cannot be used.
+    #[error("{0}")]
+    InvalidRequest(String),
+    /// A body that is not JSON.
+    #[error("the body is not valid JSON: {0}")]
+    InvalidJson(String),
+    /// A key that is none.
+    #[error("{0}")]
+    InvalidKey(#[from] KeyError),
+    /// A `contentType` that is none.
+    #[error("contentType must be a media type such as image/png")]
+    InvalidContentType,
+    /// No token, or one that is not accepted. The reason is logged, never sent.
+    #[error("a valid bearer token is required")]
+    Unauthorized(Option<TokenError>),
+    /// A good token that does not open this.
+    #[error("{0}")]
+    Denied(#[from] Denied),
+    /// A preflight from a page that may not call.
+    #[error("this origin may not call the service")]
+    OriginNotAllowed,
+    /// No such path.
+    #[error("there is no such path")]
+    NotFound,
+    /// No such object.
+    #[error("there is no object with this key")]
+    ObjectNotFound,
+    /// Another method; holds the value of `Allow`.
+    #[error("this path does not have that method")]
+    MethodNotAllowed(String),
+    /// Too slow.
+    #[error("the request took too long")]
+    RequestTimeout,
+    /// More body than is read.
+    #[error("the body is larger than {limit} bytes")]
+    BodyTooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// More bytes than one PUT can carry.
+    #[error("contentLength is more than {limit} bytes, the most that one PUT can carry")]
+    UploadTooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A longer path and query than is read.
+    #[error("path and query are longer than {limit} bytes")]
+    UriTooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A body of another type.
+    #[error("the body must be sent as content-type: application/json")]
+    UnsupportedMediaType,
+    /// The bucket's fault.
+    #[error("{0}")]
+    Bucket(#[from] BucketError),
+    /// The probe's last answer.
+    #[error("{0}")]
+    BucketUnavailable(ProbeFailure),
+    /// About to stop.
+    #[error("this process is about to stop")]
+    NotReady,
+    /// A grant could not be signed.
+    #[error("the request cannot be signed now")]
+    Presign(#[from] PresignError),
+}
+
+impl From<FileNameError> for ApiError {
+    fn from(error: FileNameError) -> Self {
+        Self::InvalidRequest(error.to_string())
+    }
+}
+
+impl From<JsonError> for ApiError {
+    fn from(error: JsonError) -> Self {
+        match error {
+            JsonError::Syntax(reason) => Self::InvalidJson(reason),
+            JsonError::Shape(reason) => Self::InvalidRequest(reason),
+        }
+    }
+}
+
+/// The body of every failure.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ErrorBody<'a> {
+    error: String,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<ProbeFailure>,
+    request_id: &'a str,
+}
+
+impl ApiError {
+    /// The stable code. Clients match on it, never on the text.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::InvalidJson(_) => "invalid_json",
+            Self::InvalidKey(_) => "invalid_key",
+            Self::InvalidContentType => "invalid_content_type",
+            Self::Unauthorized(_) => "unauthorized",
+            Self::Denied(Denied::NoStore) => "store_missing",
+            Self::Denied(Denied::OutsideStore) => "key_outside_store",
+            Self::Denied(Denied::OutsidePrefixes) => "key_outside_prefixes",
+            Self::Denied(Denied::Operation) => "operation_not_allowed",
+            Self::OriginNotAllowed => "origin_not_allowed",
+            Self::NotFound => "not_found",
+            Self::ObjectNotFound => "object_not_found",
+            Self::MethodNotAllowed(_) => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
+            Self::BodyTooLarge { .. } => "body_too_large",
+            Self::UploadTooLarge { .. } => "upload_too_large",
+            Self::UriTooLong { .. } => "uri_too_long",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::Bucket(BucketError::TimedOut) => "bucket_timeout",
+            Self::Bucket(BucketError::Unreachable(_) | BucketError::Refused { .. }) => "bucket_failed",
+            Self::Bucket(BucketError::WrongGrant) | Self::Presign(PresignError::Expires) => "internal",
+            Self::BucketUnavailable(_) => "bucket_unavailable",
+            Self::NotReady => "not_ready",
+            Self::Presign(PresignError::Clock) => "clock_unusable",
+        }
+    }
+
+    /// The status that goes with the code.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        let code = self.code();
+        let row = CODES.iter().find(|(name, _, _)| *name == code);
+        row.and_then(|(_, status, _)| StatusCode::from_u16(*status).ok()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    pub(super) fn into_reply(self, request_id: &str) -> Reply {
+        let status = self.status();
+        let reason = match &self {
+            Self::BucketUnavailable(failure) => Some(*failure),
+            _ => None,
+        };
+        let body = ErrorBody { error: self.to_string(), code: self.code(), reason, request_id };
+        let passes = matches!(status.as_u16(), 502..=504);
+        Reply {
+            code: self.code(),
+            retry_after: passes.then_some(RETRY_AFTER_SECS),
+            challenge: status == StatusCode::UNAUTHORIZED,
+            allow: match self {
+                Self::MethodNotAllowed(ref allow) => Some(allow.clone()),
+                _ => None,
+            },
+            ..Reply::json(status, &body)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of each; the codes they give are the whole list.
+    fn every_failure() -> Vec<ApiError> {
+        vec![
+            ApiError::InvalidRequest(String::new()),
+            ApiError::InvalidJson(String::new()),
+            KeyError::Empty.into(),
+            ApiError::InvalidContentType,
+            ApiError::Unauthorized(None),
+            Denied::NoStore.into(),
+            Denied::OutsideStore.into(),
+            Denied::OutsidePrefixes.into(),
+            Denied::Operation.into(),
+            ApiError::OriginNotAllowed,
+            ApiError::NotFound,
+            ApiError::ObjectNotFound,
+            ApiError::MethodNotAllowed(String::new()),
+            ApiError::RequestTimeout,
+            ApiError::BodyTooLarge { limit: 1 },
+            ApiError::UploadTooLarge { limit: 1 },
+            ApiError::UriTooLong { limit: 1 },
+            ApiError::UnsupportedMediaType,
+            BucketError::WrongGrant.into(),
+            BucketError::Refused { status: 403, code: "AccessDenied".into() }.into(),
+            ApiError::BucketUnavailable(ProbeFailure::Clock),
+            ApiError::NotReady,
+            PresignError::Clock.into(),
+            BucketError::TimedOut.into(),
+        ]
+    }
+
+    #[test]
+    fn the_list_of_codes_is_closed_and_complete() {
+        let given: Vec<_> = every_failure().iter().map(ApiError::code).collect();
+        let listed: Vec<_> = CODES.iter().map(|(code, _, _)| *code).collect();
+        assert_eq!(given, listed);
+    }
+
+    #[test]
+    fn every_code_stands_in_the_readme() {
+        let readme = include_str!("../../README.md");
+        for (code, status, meaning) in CODES {
+            let row = format!("| `{code}` | {status} | {meaning} |");
+            assert!(readme.contains(&row), "the README lacks: {row}");
+        }
+    }
+
+    #[test]
+    fn sentences_are_plain() {
+        for failure in every_failure() {
+            let text = failure.to_string();
+            assert!(!text.ends_with('.') && !text.contains("failed to"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Health: answered from memory, never by asking anybody.
+
+use std::sync::atomic::Ordering;
+
+use hyper::StatusCode;
+use serde::Serialize;
+
+use super::{ApiError, App, Call, Endpoint, Reply, Route};
+
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: "GET",
+        path: "/health",
+        needs: "nobody",
+        summary: "200 when the last background probe found the bucket usable, else 503 with the `reason`",
+        endpoint: Endpoint::Open(health),
+    },
+    Route {
+        method: "GET",
+        path: "/livez",
+        needs: "nobody",
+        summary: "200 while the process lives",
+        endpoint: Endpoint::Open(livez),
+    },
+    Route {
+        method: "GET",
+        path: "/readyz",
+        needs: "nobody",
+        summary: "200 while the process can sign, 503 once it is about to stop",
+        endpoint: Endpoint::Open(readyz),
+    },
+];
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HealthAnswer {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checked_at: Option<String>,
+}
+
+const OK: HealthAnswer = HealthAnswer { status: "ok", checked_at: None };
+
+fn health(app: &App, call: &Call) -> Reply {
+    let health = app.health.health();
+    match health.verdict {
+        Ok(()) => {
+            let checked_at = health.checked_at.and_then(|at| at.round(jiff::Unit::Second).ok());
+            Reply::json(StatusCode::OK, &HealthAnswer { checked_at: checked_at.map(|at| at.to_string()), ..OK })
+        }
+        Err(failure) => ApiError::BucketUnavailable(failure).into_reply(&call.request_id),
+    }
+}
+
+fn livez(_: &App, _: &Call) -> Reply {
+    Reply::json(StatusCode::OK, &OK)
+}
+
+/// Signing needs no bucket, so a bucket that is down does not take a replica out of service.
+fn readyz(app: &App, call: &Call) -> Reply {
+    if app.draining.load(Ordering::Relaxed) {
+        ApiError::NotReady.into_reply(&call.request_id)
+    } else {
+        Reply::json(StatusCode::OK, &OK)
+    }
+}

@@ -1,0 +1,126 @@
+//! The HTTP surface.
+//!
+//! # To add an endpoint
+//!
+//! In the file of its resource: a row in `ROUTES`, a body type, a function. Its
+//! [`Endpoint`] variant is its permission, so a handler that forgets to ask for a
+//! token does not compile. 404, 405, `Allow`, the "no token is 401" test and the
+//! README's table come from the rows.
+//!
+//! # Why data and not a router or layers
+//!
+//! A handful of exact paths need no pattern matching, and the order of the checks
+//! (route, token, body, decision) is one straight function in [`dispatch`]
+//! instead of the order in which layers happen to be stacked.
+
+mod call;
+mod cors;
+mod dispatch;
+mod error;
+mod health;
+mod livestore;
+mod media_type;
+mod objects;
+mod reply;
+mod urls;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::config::{Config, Life, Server};
+use crate::domain::key::{KeyRules, ObjectKey};
+use crate::domain::policy::{Action, Caller, Grant, decide};
+use crate::domain::sigv4::Presigner;
+use crate::domain::token::{Verifier, VerifyKey, WeakSecret};
+use crate::storage::{BucketClient, HealthMonitor};
+
+pub use call::Call;
+pub use error::{ApiError, CODES};
+pub use reply::Reply;
+
+/// What a request needs, shared by all requests. Nothing in it waits or locks.
+#[derive(Debug)]
+pub struct App {
+    verifier: Verifier,
+    presigner: Presigner,
+    bucket: Arc<BucketClient>,
+    health: HealthMonitor,
+    key_rules: KeyRules,
+    upload: Life,
+    download: Life,
+    server: Server,
+    draining: AtomicBool,
+}
+
+impl App {
+    /// The service as configured, with the clients that it calls.
+    ///
+    /// # Errors
+    ///
+    /// [`WeakSecret`] when the HMAC secret is too short; [`Config`] has checked that it is not.
+    pub fn new(config: &Config, bucket: Arc<BucketClient>, health: HealthMonitor) -> Result<Self, WeakSecret> {
+        let key = VerifyKey::hs256(config.hs256_secret.expose().as_bytes())?;
+        let storage = &config.storage;
+        Ok(Self {
+            verifier: Verifier::new(vec![key], config.token_rules.clone()),
+            presigner: Presigner::new(
+                storage.public_address.clone(),
+                storage.region.clone(),
+                storage.credentials.clone(),
+            ),
+            bucket,
+            health,
+            key_rules: config.key_rules.clone(),
+            upload: config.upload,
+            download: config.download,
+            server: config.server.clone(),
+            draining: AtomicBool::new(false),
+        })
+    }
+
+    /// From now on `/readyz` tells load balancers to look elsewhere.
+    pub fn start_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// The way of every key: parsed by one rule, decided by one function.
+    fn grant(&self, caller: &Caller, action: Action, key: &str) -> Result<Grant, ApiError> {
+        let key = ObjectKey::parse(key, &self.key_rules)?;
+        Ok(decide(caller, action, key)?)
+    }
+}
+
+/// An answer that may wait for the bucket.
+pub type Pending<'a> = Pin<Box<dyn Future<Output = Result<Reply, ApiError>> + Send + 'a>>;
+
+/// A handler, typed by what it demands.
+#[derive(Debug, Clone, Copy)]
+pub enum Endpoint {
+    /// No token; one that is sent is not looked at.
+    Open(fn(&App, &Call) -> Reply),
+    /// A token. A plain function: it cannot wait for the bucket.
+    Sign(fn(&App, &Caller, &Call) -> Result<Reply, ApiError>),
+    /// A token. May wait for the bucket.
+    Act(for<'a> fn(&'a App, &'a Caller, &'a Call) -> Pending<'a>),
+}
+
+/// One row of the surface.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// The HTTP method, upper case.
+    pub method: &'static str,
+    /// The path below `server.base_path`.
+    pub path: &'static str,
+    /// The permission that the decision will ask for, for people to read.
+    pub needs: &'static str,
+    /// One line for the README.
+    pub summary: &'static str,
+    /// The handler.
+    pub endpoint: Endpoint,
+}
+
+/// Every row of every resource.
+pub fn routes() -> impl Iterator<Item = &'static Route> {
+    [urls::ROUTES, objects::ROUTES, livestore::ROUTES, health::ROUTES].into_iter().flatten()
+}

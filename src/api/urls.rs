@@ -1,0 +1,206 @@
+//! Signed URLs: `/download-url`, `/upload-url`, `/delete-url`.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::StatusCode;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::media_type::is_media_type;
+use super::{ApiError, App, Call, Endpoint, Reply, Route};
+use crate::domain::disposition::{Disposition, content_disposition};
+use crate::domain::policy::{Action, Caller, Grant};
+use crate::domain::sigv4::{SignedUrl, Terms};
+
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: "GET",
+        path: "/download-url",
+        needs: "read",
+        summary: "A signed GET, or HEAD with `method=HEAD`, for `?key=`",
+        endpoint: Endpoint::Sign(download_url),
+    },
+    Route {
+        method: "POST",
+        path: "/upload-url",
+        needs: "write",
+        summary: "A signed PUT for `{key, contentType?, contentLength?, checksumSha256?, expiresIn?}`",
+        endpoint: Endpoint::Sign(upload_url),
+    },
+    Route {
+        method: "POST",
+        path: "/delete-url",
+        needs: "delete",
+        summary: "A signed DELETE for `{key, expiresIn?}`",
+        endpoint: Endpoint::Sign(delete_url),
+    },
+];
+
+/// The most that S3 takes in one PUT: 5 GiB.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html>
+const MAX_PUT_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+
+/// Length of a SHA-256 in bytes.
+const SHA256_BYTES: usize = 32;
+
+/// Clients are told to fetch a new URL when this share of the life is over.
+const REFRESH_NUMERATOR: i64 = 4;
+const REFRESH_DENOMINATOR: i64 = 5;
+
+/// A signed URL and all that is needed to use it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SignedUrlAnswer<'a> {
+    method: &'static str,
+    url: &'a str,
+    key: &'a str,
+    headers: BTreeMap<&'static str, &'a str>,
+    bound_headers: &'a [&'static str],
+    expires_at: String,
+    refresh_after: String,
+    expires_in: u32,
+}
+
+/// `GET /download-url`
+fn download_url(app: &App, caller: &Caller, call: &Call) -> Result<Reply, ApiError> {
+    let params = call.params()?;
+    let action = match params.get("method") {
+        None | Some("GET") => Action::Get,
+        Some("HEAD") => Action::Head,
+        Some(_) => return Err(ApiError::InvalidRequest("method must be GET or HEAD".into())),
+    };
+    let grant = app.grant(caller, action, params.required("key")?)?;
+    let disposition = disposition(params.get("disposition"), params.get("filename"))?;
+    let mut query = Vec::new();
+    if let Some(value) = &disposition {
+        query.push(("response-content-disposition", value.as_str()));
+    }
+    if let Some(version) = params.get("versionId") {
+        query.push(("versionId", checked_version(version)?));
+    }
+    let terms = Terms { expires_secs: app.download.clamp(params.integer("expiresIn")?), headers: Vec::new(), query };
+    signed_answer(app, &grant, &terms, call)
+}
+
+/// A file name alone means that the file is to be saved under it.
+fn disposition(kind: Option<&str>, file_name: Option<&str>) -> Result<Option<String>, ApiError> {
+    let kind = match kind {
+        None if file_name.is_none() => return Ok(None),
+        None | Some("attachment") => Disposition::Attachment,
+        Some("inline") => Disposition::Inline,
+        Some(_) => return Err(ApiError::InvalidRequest("disposition must be attachment or inline".into())),
+    };
+    Ok(Some(content_disposition(kind, file_name)?))
+}
+
+/// S3's version ids are opaque; nothing in one needs more than these characters.
+fn checked_version(version: &str) -> Result<&str, ApiError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '~' | '+' | '/' | '=');
+    if (1..=1024).contains(&version.len()) && version.chars().all(plain) {
+        Ok(version)
+    } else {
+        Err(ApiError::InvalidRequest("versionId is no version id".into()))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UploadRequest {
+    key: String,
+    content_type: Option<String>,
+    content_length: Option<u64>,
+    checksum_sha256: Option<String>,
+    expires_in: Option<i64>,
+}
+
+/// `POST /upload-url`
+pub(super) fn upload_url(app: &App, caller: &Caller, call: &Call) -> Result<Reply, ApiError> {
+    let request: UploadRequest = call.json()?;
+    let grant = app.grant(caller, Action::Put, &request.key)?;
+    let length = request.content_length.map(checked_length).transpose()?;
+    let mut headers = Vec::new();
+    if let Some(length) = &length {
+        headers.push(("content-length", length.as_str()));
+    }
+    // Browsers give the type "" to a file whose type they do not know.
+    if let Some(content_type) = request.content_type.as_deref().filter(|text| !text.is_empty()) {
+        headers.push(("content-type", checked_content_type(content_type)?));
+    }
+    if let Some(checksum) = &request.checksum_sha256 {
+        headers.push(("x-amz-checksum-sha256", checked_checksum(checksum)?));
+    }
+    let terms = Terms { expires_secs: app.upload.clamp(request.expires_in), headers, query: Vec::new() };
+    signed_answer(app, &grant, &terms, call)
+}
+
+fn checked_length(length: u64) -> Result<String, ApiError> {
+    if length > MAX_PUT_BYTES { Err(ApiError::UploadTooLarge { limit: MAX_PUT_BYTES }) } else { Ok(length.to_string()) }
+}
+
+fn checked_content_type(content_type: &str) -> Result<&str, ApiError> {
+    if is_media_type(content_type) { Ok(content_type) } else { Err(ApiError::InvalidContentType) }
+}
+
+fn checked_checksum(checksum: &str) -> Result<&str, ApiError> {
+    match STANDARD.decode(checksum) {
+        Ok(bytes) if bytes.len() == SHA256_BYTES => Ok(checksum),
+        _ => Err(ApiError::InvalidRequest("checksumSha256 must be the base64 of a SHA-256".into())),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct KeyRequest {
+    key: String,
+    expires_in: Option<i64>,
+}
+
+/// `POST /delete-url`
+fn delete_url(app: &App, caller: &Caller, call: &Call) -> Result<Reply, ApiError> {
+    let request: KeyRequest = call.json()?;
+    let grant = app.grant(caller, Action::Delete, &request.key)?;
+    let terms = Terms { expires_secs: app.upload.clamp(request.expires_in), ..Terms::default() };
+    signed_answer(app, &grant, &terms, call)
+}
+
+/// `POST /v1/sign/download`
+pub(super) fn sign_download(app: &App, caller: &Caller, call: &Call) -> Result<Reply, ApiError> {
+    let request: KeyRequest = call.json()?;
+    let grant = app.grant(caller, Action::Get, &request.key)?;
+    let terms = Terms { expires_secs: app.download.clamp(request.expires_in), ..Terms::default() };
+    signed_answer(app, &grant, &terms, call)
+}
+
+fn signed_answer(app: &App, grant: &Grant, terms: &Terms<'_>, call: &Call) -> Result<Reply, ApiError> {
+    let SignedUrl { method, url, bound_headers, expires_at } = app.presigner.presign(grant, terms, call.now)?;
+    let answer = SignedUrlAnswer {
+        method,
+        url: url.expose(),
+        key: grant.key().as_str(),
+        headers: terms.headers.iter().filter_map(|(name, value)| Some((sent_name(name)?, *value))).collect(),
+        bound_headers: &bound_headers,
+        expires_at: expires_at.to_string(),
+        refresh_after: refresh_after(expires_at, terms.expires_secs).to_string(),
+        expires_in: terms.expires_secs,
+    };
+    Ok(Reply::json(StatusCode::OK, &answer))
+}
+
+/// The name under which a page has to set the header, or nothing for what only the browser sets.
+/// <https://fetch.spec.whatwg.org/#forbidden-request-header>
+fn sent_name(name: &'static str) -> Option<&'static str> {
+    match name {
+        "content-length" | "host" => None,
+        "content-type" => Some("Content-Type"),
+        other => Some(other),
+    }
+}
+
+fn refresh_after(expires_at: Timestamp, expires_secs: u32) -> Timestamp {
+    let life = i64::from(expires_secs);
+    let rest = life.saturating_sub(life.saturating_mul(REFRESH_NUMERATOR).saturating_div(REFRESH_DENOMINATOR));
+    // An earlier instant than one that exists, and after 1970, exists.
+    Timestamp::from_second(expires_at.as_second().saturating_sub(rest)).unwrap_or(expires_at)
+}

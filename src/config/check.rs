@@ -1,0 +1,435 @@
+//! From settings as written to settings as used: every value judged, every problem collected.
+//!
+//! Each function returns `None` only after it has reported why.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
+use url::{Host, Url};
+
+use super::raw::{RawAuth, RawConfig, RawKeys, RawLife, RawServer, RawStorage, RawTelemetry, Secret};
+use super::used::{Addressing, Config, Cors, Life, LogFormat, Server, Storage, Telemetry};
+use super::{ConfigError, Problem, Sources};
+use crate::domain::key::{KeyFormat, KeyRules, check_segments};
+use crate::domain::sigv4::{BucketAddress, Credentials, MAX_EXPIRES_SECS};
+use crate::domain::store::StoreIdRule;
+use crate::domain::token::{MIN_HMAC_SECRET_BYTES, TokenRules};
+
+/// More leeway than this is a clock to repair.
+const MAX_LEEWAY_SECS: u64 = 600;
+/// No deadline and no interval is longer than an hour.
+const MAX_TIMEOUT_SECS: u64 = 3600;
+/// A longer life than ten years is a mistake in the unit.
+const MAX_TOKEN_TTL_SECS: u64 = 315_360_000;
+/// Not more often, so that probing costs an operator nothing.
+const MIN_PROBE_INTERVAL_SECS: u64 = 5;
+/// hyper's smallest read buffer: a head cannot be held to less.
+const MIN_HEAD_BYTES: usize = 8192;
+/// Caps on the caps: one request may not take all memory.
+const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
+/// A secret of fewer distinct bytes was typed, not drawn.
+const MIN_DISTINCT_BYTES: usize = 8;
+
+/// Checks `raw`, adding to what is already known to be wrong.
+pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) -> Result<Config, ConfigError> {
+    let mut report = Report { sources, problems, warnings: Vec::new() };
+    let server = server(&raw.server, &mut report);
+    let auth = auth(&raw.auth, &mut report);
+    let storage = storage(&raw.storage, &mut report);
+    let key_rules = key_rules(&raw.keys, &mut report);
+    let upload = life("upload", &raw.upload, &mut report);
+    let download = life("download", &raw.download, &mut report);
+    let telemetry = telemetry(&raw.telemetry, &mut report);
+    let Report { problems, warnings, .. } = report;
+    let used = || {
+        let (hs256_secret, token_rules) = auth?;
+        Some(Config {
+            server: server?,
+            hs256_secret,
+            token_rules,
+            storage: storage?,
+            key_rules: key_rules?,
+            upload: upload?,
+            download: download?,
+            telemetry: telemetry?,
+            warnings,
+        })
+    };
+    if problems.is_empty()
+        && let Some(config) = used()
+    {
+        return Ok(config);
+    }
+    Err(ConfigError { problems })
+}
+
+/// The same for `[auth]` alone.
+pub(super) fn check_auth(
+    raw: &RawConfig,
+    sources: &Sources,
+    problems: Vec<Problem>,
+) -> Result<(Secret, TokenRules), ConfigError> {
+    let mut report = Report { sources, problems, warnings: Vec::new() };
+    auth(&raw.auth, &mut report).ok_or(ConfigError { problems: report.problems })
+}
+
+/// What is wrong so far, and what is worth a word.
+struct Report<'a> {
+    sources: &'a Sources,
+    problems: Vec<Problem>,
+    warnings: Vec<String>,
+}
+
+impl Report<'_> {
+    fn problem(&mut self, key: &str, message: impl Into<String>) {
+        self.problems.push(self.sources.problem(key, message.into()));
+    }
+
+    /// `value` when it holds, else the problem.
+    fn require<T>(&mut self, key: &str, value: Option<T>, message: impl FnOnce() -> String) -> Option<T> {
+        if value.is_none() {
+            self.problem(key, message());
+        }
+        value
+    }
+
+    fn seconds(&mut self, key: &str, value: u64, min: u64, max: u64) -> Option<Duration> {
+        let held = Some(Duration::from_secs(value)).filter(|_| (min..=max).contains(&value));
+        self.require(key, held, || format!("is {value}; it must be {min} to {max} seconds"))
+    }
+
+    fn timeout(&mut self, key: &str, value: u64) -> Option<Duration> {
+        self.seconds(key, value, 1, MAX_TIMEOUT_SECS)
+    }
+
+    fn size(&mut self, key: &str, value: usize, min: usize, max: usize) -> Option<usize> {
+        let held = Some(value).filter(|value| (min..=max).contains(value));
+        self.require(key, held, || format!("is {value}; it must be {min} to {max}"))
+    }
+
+    fn choice<T: Copy>(&mut self, key: &str, value: &str, choices: &[(&str, T)]) -> Option<T> {
+        let found = choices.iter().find(|(name, _)| *name == value).map(|(_, choice)| *choice);
+        self.require(key, found, || {
+            let names: Vec<_> = choices.iter().map(|(name, _)| format!("`{name}`")).collect();
+            format!("is `{value}`; it must be {}", names.join(" or "))
+        })
+    }
+
+    /// A secret that stands in the file, or in the file named by `<key>_file`.
+    fn secret(&mut self, key: &str, inline: &Secret, file: &str) -> Option<Secret> {
+        if file.is_empty() {
+            return Some(inline.clone());
+        }
+        let file_key = format!("{key}_file");
+        if !inline.expose().is_empty() {
+            self.problem(&file_key, format!("is set beside `{key}`; keep one of them"));
+            return None;
+        }
+        match std::fs::read_to_string(Path::new(file)) {
+            // Editors and `echo` end a file with a newline that is no part of the secret.
+            Ok(text) => Some(Secret::new(text.trim_end_matches(['\r', '\n']))),
+            Err(error) => {
+                self.problem(&file_key, format!("names `{file}`, which cannot be read: {error}"));
+                None
+            }
+        }
+    }
+}
+
+fn server(raw: &RawServer, r: &mut Report<'_>) -> Option<Server> {
+    let listen = raw.listen.parse::<SocketAddr>().ok();
+    let listen = r.require("server.listen", listen, || {
+        format!("is `{}`; it must be an address and a port, such as `127.0.0.1:8787` or `[::]:8787`", raw.listen)
+    });
+    let base_path = Some(raw.base_path.clone()).filter(|path| is_base_path(path));
+    let base_path = r.require("server.base_path", base_path, || {
+        format!("is `{}`; it must be empty, or begin with `/` and not end with one, such as `/api`", raw.base_path)
+    });
+    let head_timeout = r.timeout("server.head_timeout_secs", raw.head_timeout_secs);
+    let body_timeout = r.timeout("server.body_timeout_secs", raw.body_timeout_secs);
+    let request_timeout = r.timeout("server.request_timeout_secs", raw.request_timeout_secs);
+    let keep_alive = r.timeout("server.keep_alive_secs", raw.keep_alive_secs);
+    let shutdown_grace = r.seconds("server.shutdown_grace_secs", raw.shutdown_grace_secs, 0, MAX_TIMEOUT_SECS);
+    let max_head_bytes = r.size("server.max_head_bytes", raw.max_head_bytes, MIN_HEAD_BYTES, MAX_REQUEST_BYTES);
+    let max_headers = r.size("server.max_headers", raw.max_headers, 8, 1024);
+    let max_uri_bytes = r.size("server.max_uri_bytes", raw.max_uri_bytes, 1024, u16::MAX.into());
+    let max_body_bytes = r.size("server.max_body_bytes", raw.max_body_bytes, 1024, MAX_REQUEST_BYTES);
+    let cors = cors(raw, r);
+    Some(Server {
+        listen: listen?,
+        base_path: base_path?,
+        cors: cors?,
+        head_timeout: head_timeout?,
+        body_timeout: body_timeout?,
+        request_timeout: request_timeout?,
+        keep_alive: keep_alive?,
+        shutdown_grace: shutdown_grace?,
+        max_head_bytes: max_head_bytes?,
+        max_headers: max_headers?,
+        max_uri_bytes: max_uri_bytes?,
+        max_body_bytes: max_body_bytes?,
+    })
+}
+
+fn is_base_path(path: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '.' | '_' | '~');
+    path.is_empty()
+        || (path.starts_with('/')
+            && check_segments(path.trim_start_matches('/')).is_ok()
+            && path.chars().all(plain)
+            && !path.starts_with("//"))
+}
+
+fn cors(raw: &RawServer, r: &mut Report<'_>) -> Option<Cors> {
+    let max_age = r.seconds("server.cors_max_age_secs", raw.cors_max_age_secs, 0, 86_400);
+    let before = r.problems.len();
+    for origin in &raw.cors_origins {
+        if let Err(message) = check_origin(origin) {
+            r.problem("server.cors_origins", message);
+        }
+    }
+    if r.problems.len() > before {
+        return None;
+    }
+    Some(Cors { origins: raw.cors_origins.clone(), credentials: raw.cors_credentials, max_age: max_age? })
+}
+
+/// A serialised origin (RFC 6454 section 6.2), exactly as a browser sends it.
+fn check_origin(origin: &str) -> Result<(), String> {
+    if origin == "*" || origin == "null" {
+        return Err(format!("holds `{origin}`; list each origin, such as `https://app.example.com`"));
+    }
+    let malformed =
+        || format!("holds `{origin}`; an origin is a scheme, `://` and a host, such as `https://app.example.com`");
+    let url = Url::parse(origin).map_err(|_| malformed())?;
+    let as_sent = match url.origin() {
+        tuple @ url::Origin::Tuple(..) => tuple.ascii_serialization(),
+        // Schemes of installed apps, such as `capacitor://localhost`.
+        url::Origin::Opaque(_) => {
+            let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(malformed)?;
+            let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+            format!("{}://{host}{port}", url.scheme())
+        }
+    };
+    if as_sent == origin { Ok(()) } else { Err(format!("holds `{origin}`; browsers send that origin as `{as_sent}`")) }
+}
+
+fn auth(raw: &RawAuth, r: &mut Report<'_>) -> Option<(Secret, TokenRules)> {
+    let secret = r.secret("auth.hs256_secret", &raw.hs256_secret, &raw.hs256_secret_file);
+    let secret = secret.and_then(|secret| check_hmac_secret(secret, r));
+    let store_claim = Some(raw.store_claim.clone()).filter(|claim| !claim.is_empty());
+    let store_claim =
+        r.require("auth.store_claim", store_claim, || "is empty; name the claim that holds the store".into());
+    let rules = [("strict", StoreIdRule::Strict), ("lossy", StoreIdRule::Lossy)];
+    let store_rule = r.choice("auth.store_ids", &raw.store_ids, &rules);
+    let leeway = r.seconds("auth.leeway_secs", raw.leeway_secs, 0, MAX_LEEWAY_SECS);
+    let max_ttl = r.seconds("auth.max_token_ttl_secs", raw.max_token_ttl_secs, 0, MAX_TOKEN_TTL_SECS);
+    let token_rules = TokenRules {
+        leeway: leeway?,
+        max_ttl: max_ttl?,
+        store_claim: store_claim?,
+        store_rule: store_rule?,
+        require_scope: raw.require_scope,
+    };
+    Some((secret?, token_rules))
+}
+
+/// J36: without a key nobody could be told from anybody, so the process does not start.
+fn check_hmac_secret(secret: Secret, r: &mut Report<'_>) -> Option<Secret> {
+    const KEY: &str = "auth.hs256_secret";
+    let bytes = secret.expose().as_bytes();
+    if bytes.is_empty() {
+        r.problem(
+            KEY,
+            format!("is not set; draw one of {MIN_HMAC_SECRET_BYTES} bytes or more with `openssl rand -base64 48`"),
+        );
+        return None;
+    }
+    if bytes.len() < MIN_HMAC_SECRET_BYTES {
+        r.problem(KEY, format!("has {} bytes; it must have {MIN_HMAC_SECRET_BYTES} or more", bytes.len()));
+        return None;
+    }
+    let distinct: std::collections::BTreeSet<u8> = bytes.iter().copied().collect();
+    if distinct.len() < MIN_DISTINCT_BYTES {
+        r.warnings
+            .push(format!("{KEY} has only {} different bytes; draw it with `openssl rand -base64 48`", distinct.len()));
+    }
+    Some(secret)
+}
+
+fn storage(raw: &RawStorage, r: &mut Report<'_>) -> Option<Storage> {
+    let styles = [("path", Addressing::Path), ("virtual-host", Addressing::VirtualHost)];
+    let addressing = r.choice("storage.addressing", &raw.addressing, &styles);
+    let endpoint = endpoint("storage.endpoint", &raw.endpoint, r);
+    let public_endpoint = if raw.public_endpoint.is_empty() {
+        endpoint.clone()
+    } else {
+        self::endpoint("storage.public_endpoint", &raw.public_endpoint, r)
+    };
+    check_public_endpoint(raw, public_endpoint.as_ref(), r);
+    let bucket = Some(raw.bucket.clone()).filter(|bucket| is_bucket_name(bucket));
+    let bucket = r.require("storage.bucket", bucket, || match raw.bucket.as_str() {
+        "" => "is not set; name the bucket".to_owned(),
+        other => format!("is `{other}`; a bucket name has letters, digits, `.`, `-` and `_`"),
+    });
+    let region = Some(raw.region.clone()).filter(|region| is_region(region));
+    let region = r.require("storage.region", region, || {
+        format!("is `{}`; it must be letters, digits and `-`, such as `eu-west-1` or `auto`", raw.region)
+    });
+    let credentials = credentials(raw, r);
+    let connect_timeout = r.timeout("storage.connect_timeout_secs", raw.connect_timeout_secs);
+    let first_byte_timeout = r.timeout("storage.first_byte_timeout_secs", raw.first_byte_timeout_secs);
+    let call_timeout = r.timeout("storage.call_timeout_secs", raw.call_timeout_secs);
+    let probe_interval =
+        r.seconds("storage.probe_interval_secs", raw.probe_interval_secs, MIN_PROBE_INTERVAL_SECS, MAX_TIMEOUT_SECS);
+    let (endpoint, bucket, addressing) = (endpoint?, bucket?, addressing?);
+    let public_address = bucket_address(&public_endpoint?, &bucket, addressing);
+    let public_address = r.require("storage.addressing", public_address, || {
+        "is `virtual-host`, but the endpoint is an IP address or the bucket cannot be part of a host name; use `path`".into()
+    });
+    Some(Storage {
+        endpoint,
+        public_address: public_address?,
+        addressing,
+        bucket,
+        region: region?,
+        credentials: credentials?,
+        connect_timeout: connect_timeout?,
+        first_byte_timeout: first_byte_timeout?,
+        call_timeout: call_timeout?,
+        probe_interval: probe_interval?,
+    })
+}
+
+fn endpoint(key: &str, text: &str, r: &mut Report<'_>) -> Option<Url> {
+    if text.is_empty() {
+        r.problem(key, "is not set; write the S3 address, such as `https://s3.eu-west-1.amazonaws.com`");
+        return None;
+    }
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let Some(url) = url else {
+        r.problem(key, "is no address; it must begin with `https://` or `http://` and name a host");
+        return None;
+    };
+    for (found, part) in [
+        (!url.username().is_empty() || url.password().is_some(), "a user name or password"),
+        (url.query().is_some(), "a query"),
+        (url.fragment().is_some(), "a fragment"),
+    ] {
+        if found {
+            r.problem(key, format!("has {part}; it must be scheme, host and port only"));
+            return None;
+        }
+    }
+    Some(url)
+}
+
+/// URLs for clients are signed for scheme, host and port. A path that a proxy in
+/// front of S3 strips would not be signed, and one that it keeps would be.
+fn check_public_endpoint(raw: &RawStorage, url: Option<&Url>, r: &mut Report<'_>) {
+    let Some(url) = url else { return };
+    let key = if raw.public_endpoint.is_empty() { "storage.endpoint" } else { "storage.public_endpoint" };
+    if url.path() != "/" {
+        r.problem(key, "has a path; clients are sent to it, so it must be scheme, host and port only");
+    }
+    let loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    if url.scheme() == "http" && !loopback {
+        r.warnings.push(format!("{key} is not https: URLs and files can be read on the way"));
+    }
+}
+
+/// Where URLs point, or nothing when the bucket cannot stand in the host name.
+fn bucket_address(endpoint: &Url, bucket: &str, addressing: Addressing) -> Option<BucketAddress> {
+    let port = endpoint.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let name = endpoint.host_str()?;
+    let scheme = endpoint.scheme().to_owned();
+    match addressing {
+        Addressing::Path => Some(BucketAddress { scheme, host: format!("{name}{port}"), path: format!("/{bucket}") }),
+        Addressing::VirtualHost => {
+            let domain = matches!(endpoint.host(), Some(Host::Domain(_)));
+            let label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+            (domain && bucket.chars().all(label)).then(|| BucketAddress {
+                scheme,
+                host: format!("{bucket}.{name}{port}"),
+                path: String::new(),
+            })
+        }
+    }
+}
+
+/// Today's rules and those of the oldest buckets: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
+fn is_bucket_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    (1..=255).contains(&name.len()) && name.chars().all(plain) && check_segments(name).is_ok()
+}
+
+fn is_region(region: &str) -> bool {
+    (1..=64).contains(&region.len()) && region.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+}
+
+fn credentials(raw: &RawStorage, r: &mut Report<'_>) -> Option<Credentials> {
+    let graphic = |text: &str| text.chars().all(|c| c.is_ascii_graphic());
+    let id = Some(raw.access_key_id.clone()).filter(|id| !id.is_empty() && graphic(id));
+    let id = r.require("storage.access_key_id", id, || "is not set, or has spaces or control characters".into());
+    let mut part = |key: &str, inline: &Secret, file: &str, required: bool| {
+        let secret = r.secret(key, inline, file)?;
+        let held = Some(secret).filter(|secret| graphic(secret.expose()) && !(required && secret.expose().is_empty()));
+        r.require(key, held, || "is not set, or has spaces or control characters".into())
+    };
+    let secret = part("storage.secret_access_key", &raw.secret_access_key, &raw.secret_access_key_file, true);
+    let token = part("storage.session_token", &raw.session_token, &raw.session_token_file, false);
+    let (id, secret, token) = (id?, secret?, token?);
+    Some(Credentials {
+        access_key_id: id,
+        secret_access_key: secret.expose().into(),
+        session_token: Some(token.expose()).filter(|token| !token.is_empty()).map(Into::into),
+    })
+}
+
+fn key_rules(raw: &RawKeys, r: &mut Report<'_>) -> Option<KeyRules> {
+    let root = Some(raw.files_root.clone()).filter(|root| root.is_empty() || check_segments(root).is_ok());
+    let root = r.require("keys.files_root", root, || {
+        format!("is `{}`; it must be a folder name without `/` at its ends, or empty", raw.files_root)
+    });
+    let formats = [("path", KeyFormat::Path), ("content-addressed", KeyFormat::ContentAddressed)];
+    let format = r.choice("keys.format", &raw.format, &formats);
+    Some(KeyRules { files_root: root?, format: format? })
+}
+
+fn life(section: &str, raw: &RawLife, r: &mut Report<'_>) -> Option<Life> {
+    let mut bounded = |key: &str, value: u64| {
+        let held = u32::try_from(value).ok().filter(|value| (1..=MAX_EXPIRES_SECS).contains(value));
+        r.require(&format!("{section}.{key}"), held, || {
+            format!("is {value}; it must be 1 to {MAX_EXPIRES_SECS} seconds")
+        })
+    };
+    let default_secs = bounded("expires_secs", raw.expires_secs);
+    let max_secs = bounded("max_expires_secs", raw.max_expires_secs);
+    let life = Life { default_secs: default_secs?, max_secs: max_secs? };
+    let ordered = Some(life).filter(|life| life.default_secs <= life.max_secs);
+    r.require(&format!("{section}.expires_secs"), ordered, || {
+        format!("is {}, more than `max_expires_secs` = {}", life.default_secs, life.max_secs)
+    })
+}
+
+fn telemetry(raw: &RawTelemetry, r: &mut Report<'_>) -> Option<Telemetry> {
+    let levels = [
+        ("off", LevelFilter::OFF),
+        ("error", LevelFilter::ERROR),
+        ("warn", LevelFilter::WARN),
+        ("info", LevelFilter::INFO),
+        ("debug", LevelFilter::DEBUG),
+        ("trace", LevelFilter::TRACE),
+    ];
+    let level = r.choice("telemetry.log", &raw.log, &levels);
+    let formats = [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
+    let format = r.choice("telemetry.log_format", &raw.log_format, &formats);
+    Some(Telemetry { level: level?, format: format? })
+}

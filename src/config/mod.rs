@@ -1,0 +1,255 @@
+//! Configuration: as written, then checked, then as used. The only reader of files and environment.
+//!
+//! Defaults < `signer.toml` < `S3_*` aliases < `SIGNER__SECTION__KEY` < flags;
+//! `AWS_*` fill in what is still at its default. A configuration with problems
+//! is refused as a whole, with one line a problem.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::error::{Actual, Kind};
+use figment::value::{Dict, Value};
+
+use crate::domain::token::TokenRules;
+
+mod check;
+mod layers;
+mod problem;
+mod raw;
+#[cfg(test)]
+mod tests;
+mod used;
+
+pub use problem::{ConfigError, Problem};
+pub use raw::{RawConfig, Secret};
+pub use used::{Addressing, Config, Cors, Life, LogFormat, Server, Storage, Telemetry};
+
+/// The file that is read when none is named, if it is there.
+pub const DEFAULT_FILE: &str = "signer.toml";
+
+/// Reads the layers and merges them, without judging the values.
+///
+/// `file` is the one named by `--config`, which must exist; without it
+/// [`DEFAULT_FILE`] is read when there is one. `flags` are dotted keys and values.
+///
+/// # Errors
+///
+/// [`ConfigError`] for files that cannot be read, unknown keys and values of the wrong type.
+#[allow(clippy::disallowed_methods, reason = "the one reading of the environment")]
+pub fn read(file: Option<&Path>, flags: &[(String, String)]) -> Result<Loaded, ConfigError> {
+    let utf8 = |text: &OsStr| text.to_str().map(str::to_owned);
+    // A variable that is not UTF-8 is none of ours.
+    let environment: Vec<_> = std::env::vars_os().filter_map(|(n, v)| Some((utf8(&n)?, utf8(&v)?))).collect();
+    let file = match file {
+        Some(path) => Some(path.to_owned()),
+        None => Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()),
+    };
+    read_from(file.as_deref(), &environment, flags)
+}
+
+/// [`read`], then [`Loaded::check`].
+///
+/// # Errors
+///
+/// [`ConfigError`] lists every problem.
+pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<Config, ConfigError> {
+    read(file, flags)?.check()
+}
+
+/// Defaults and `flags` alone: no file, no environment.
+///
+/// # Errors
+///
+/// [`ConfigError`] lists every problem.
+pub fn from_flags(flags: &[(String, String)]) -> Result<Config, ConfigError> {
+    read_from(None, &[], flags)?.check()
+}
+
+/// Settings as written, with the place that each came from.
+#[derive(Debug)]
+pub struct Loaded {
+    raw: RawConfig,
+    sources: Sources,
+    problems: Vec<Problem>,
+}
+
+impl Loaded {
+    /// The settings as they would be used, secrets hidden, in the form of `signer.toml`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when there are unknown keys or values of the wrong type.
+    pub fn into_toml(self) -> Result<String, ConfigError> {
+        if !self.problems.is_empty() {
+            return Err(ConfigError { problems: self.problems });
+        }
+        toml::to_string(&self.raw).map_err(|error| {
+            let (key, source) = (String::new(), String::new());
+            ConfigError { problems: vec![Problem { key, source, message: error.to_string() }] }
+        })
+    }
+
+    /// Checks `[auth]` alone: the secret, and what is asked of tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] lists every problem that does not belong to another section.
+    pub fn check_auth(self) -> Result<(Secret, TokenRules), ConfigError> {
+        let problems = self.problems.into_iter().filter(|p| p.key.starts_with("auth")).collect();
+        check::check_auth(&self.raw, &self.sources, problems)
+    }
+
+    /// Checks every value and reads the files that hold secrets.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] lists every problem.
+    pub fn check(self) -> Result<Config, ConfigError> {
+        check::check(&self.raw, &self.sources, self.problems)
+    }
+}
+
+fn read_from(
+    file: Option<&Path>,
+    environment: &layers::Environment,
+    flags: &[(String, String)],
+) -> Result<Loaded, ConfigError> {
+    if let Some(problem) = file.and_then(file_problem) {
+        return Err(ConfigError { problems: vec![problem] });
+    }
+    let figment = layers::merge(file, environment, flags);
+    let mut tree: Dict = figment.extract().map_err(|error| {
+        let problems = error.into_iter().map(|e| Problem {
+            key: e.path.join("."),
+            source: String::new(),
+            message: explain(&e.kind),
+        });
+        ConfigError { problems: problems.collect() }
+    })?;
+    let sources = Sources(figment);
+    let mut problems = take_unknown_keys(&mut tree, &sources);
+    let raw = deserialize(tree, &sources, &mut problems);
+    Ok(Loaded { raw, sources, problems })
+}
+
+/// A file that cannot be read, or is not TOML. figment would quote the line, which may hold a secret.
+fn file_problem(path: &Path) -> Option<Problem> {
+    let problem = |message| Some(Problem { key: String::new(), source: path.display().to_string(), message });
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => return problem(format!("cannot be read: {error}")),
+    };
+    let error = text.parse::<toml::Table>().err()?;
+    let line = error.span().and_then(|span| text.get(..span.start)).map_or(1, |before| before.split('\n').count());
+    problem(format!("line {line} is not TOML: {}", error.message().lines().next().unwrap_or_default()))
+}
+
+/// Which layer a value came from.
+#[derive(Debug)]
+struct Sources(Figment);
+
+impl Sources {
+    fn of(&self, key: &str) -> String {
+        let Some(metadata) = self.0.find_metadata(key) else { return String::new() };
+        match &metadata.source {
+            Some(figment::Source::File(path)) => {
+                path.strip_prefix(std::env::current_dir().unwrap_or_default()).unwrap_or(path).display().to_string()
+            }
+            // A code location: a default, which is nobody's mistake but ours.
+            Some(_) => String::new(),
+            None if metadata.name == "environment variable" => {
+                format!("environment variable SIGNER__{}", key.replace('.', "__").to_uppercase())
+            }
+            None => metadata.name.to_string(),
+        }
+    }
+
+    fn problem(&self, key: &str, message: String) -> Problem {
+        Problem { key: key.to_owned(), source: self.of(key), message }
+    }
+}
+
+/// Takes the keys that do not exist out of the tree, with a suggestion for each.
+fn take_unknown_keys(tree: &mut Dict, sources: &Sources) -> Vec<Problem> {
+    let known = layers::defaults();
+    let mut problems = Vec::new();
+    for (section, value) in tree.iter_mut() {
+        let Some(known_keys) = known.get(section).and_then(Value::as_dict) else {
+            problems.push(sources.problem(section, unknown("section", section, known.keys())));
+            continue;
+        };
+        let Value::Dict(_, keys) = value else {
+            problems.push(sources.problem(section, format!("is a section: write [{section}]")));
+            *value = Value::from(Dict::new());
+            continue;
+        };
+        for key in keys.keys().filter(|key| !known_keys.contains_key(*key)) {
+            let path = format!("{section}.{key}");
+            problems.push(sources.problem(&path, unknown("key", key, known_keys.keys())));
+        }
+        keys.retain(|key, _| known_keys.contains_key(key));
+    }
+    tree.retain(|section, _| known.contains_key(section));
+    problems
+}
+
+fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> String {
+    const CLOSE_ENOUGH: f64 = 0.7;
+    let scored = known.map(|candidate| (strsim::jaro_winkler(name, candidate), candidate));
+    match scored.max_by(|a, b| a.0.total_cmp(&b.0)) {
+        Some((score, candidate)) if score >= CLOSE_ENOUGH => format!("unknown {what}; did you mean `{candidate}`?"),
+        _ => format!("unknown {what}"),
+    }
+}
+
+/// Reads the tree; a value of the wrong type is reported and its default used, to find the next.
+fn deserialize(mut tree: Dict, sources: &Sources, problems: &mut Vec<Problem>) -> RawConfig {
+    let defaults = layers::defaults();
+    loop {
+        let error = match Value::from(tree.clone()).deserialize::<RawConfig>() {
+            Ok(raw) => return raw,
+            Err(error) => error,
+        };
+        let [section, key, ..] = error.path.as_slice() else {
+            problems.push(Problem { key: error.path.join("."), source: String::new(), message: explain(&error.kind) });
+            return RawConfig::default();
+        };
+        let path = format!("{section}.{key}");
+        problems.push(sources.problem(&path, explain(&error.kind)));
+        let default = layers::find(&defaults, &path).cloned();
+        match (tree.get_mut(section), default) {
+            (Some(Value::Dict(_, keys)), Some(default)) if keys.get(key) != Some(&default) => {
+                keys.insert(key.clone(), default);
+            }
+            _ => return RawConfig::default(),
+        }
+    }
+}
+
+/// figment's reason without the value, which may be a secret.
+fn explain(kind: &Kind) -> String {
+    match kind {
+        Kind::InvalidType(actual, expected) | Kind::InvalidValue(actual, expected) => {
+            let expected = match expected.as_str() {
+                "u64" | "usize" => "a whole number of 0 or more",
+                other => other,
+            };
+            format!("is {}; it must be {expected}", type_name(actual))
+        }
+        Kind::MissingField(name) => format!("`{name}` is missing"),
+        _ => "has a value that cannot be read".to_owned(),
+    }
+}
+
+fn type_name(actual: &Actual) -> &'static str {
+    match actual {
+        Actual::Bool(_) => "a boolean",
+        Actual::Unsigned(_) | Actual::Signed(_) => "a number",
+        Actual::Float(_) => "a fraction",
+        Actual::Char(_) | Actual::Str(_) => "a text",
+        Actual::Seq => "a list",
+        Actual::Map => "a table",
+        _ => "of another type",
+    }
+}

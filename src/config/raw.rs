@@ -1,0 +1,218 @@
+//! The configuration as it is written. `Default` here is the only place a default is stated;
+//! the shipped `signer.toml` documents each key and is tested to be equal.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A text that is never shown: `Debug` and `Serialize` write `<redacted>`, or nothing when it is empty.
+#[derive(Clone, Default)]
+pub struct Secret(SecretString);
+
+impl Secret {
+    /// Keeps `text` from being shown.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(SecretString::from(text))
+    }
+
+    /// The text itself, for the code that signs or verifies with it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    fn shown(&self) -> &'static str {
+        if self.expose().is_empty() { "" } else { "<redacted>" }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.shown())
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.shown())
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(SecretString::from(text)))
+    }
+}
+
+/// Everything that can be configured. Each field is a key of `signer.toml`, which documents it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "signer.toml documents every key, and a test proves it names them all")]
+pub struct RawConfig {
+    pub server: RawServer,
+    pub auth: RawAuth,
+    pub storage: RawStorage,
+    pub keys: RawKeys,
+    pub upload: RawLife,
+    pub download: RawLife,
+    pub telemetry: RawTelemetry,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawServer {
+    pub listen: String,
+    pub base_path: String,
+    pub cors_origins: Vec<String>,
+    pub cors_credentials: bool,
+    pub cors_max_age_secs: u64,
+    pub head_timeout_secs: u64,
+    pub body_timeout_secs: u64,
+    pub request_timeout_secs: u64,
+    pub keep_alive_secs: u64,
+    pub shutdown_grace_secs: u64,
+    pub max_head_bytes: usize,
+    pub max_headers: usize,
+    pub max_uri_bytes: usize,
+    pub max_body_bytes: usize,
+}
+
+impl Default for RawServer {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8787".to_owned(),
+            base_path: String::new(),
+            cors_origins: Vec::new(),
+            cors_credentials: false,
+            cors_max_age_secs: 600,
+            head_timeout_secs: 10,
+            body_timeout_secs: 10,
+            request_timeout_secs: 15,
+            keep_alive_secs: 60,
+            shutdown_grace_secs: 10,
+            max_head_bytes: 16 * 1024,
+            max_headers: 64,
+            max_uri_bytes: 8 * 1024,
+            max_body_bytes: 64 * 1024,
+        }
+    }
+}
+
+/// `[auth]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawAuth {
+    pub hs256_secret: Secret,
+    pub hs256_secret_file: String,
+    pub store_claim: String,
+    pub store_ids: String,
+    pub require_scope: bool,
+    pub leeway_secs: u64,
+    pub max_token_ttl_secs: u64,
+}
+
+impl Default for RawAuth {
+    fn default() -> Self {
+        Self {
+            hs256_secret: Secret::default(),
+            hs256_secret_file: String::new(),
+            store_claim: "storeId".to_owned(),
+            store_ids: "strict".to_owned(),
+            require_scope: false,
+            leeway_secs: 30,
+            max_token_ttl_secs: 86_400,
+        }
+    }
+}
+
+/// `[storage]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawStorage {
+    pub endpoint: String,
+    pub public_endpoint: String,
+    pub region: String,
+    pub bucket: String,
+    pub addressing: String,
+    pub access_key_id: String,
+    pub secret_access_key: Secret,
+    pub secret_access_key_file: String,
+    pub session_token: Secret,
+    pub session_token_file: String,
+    pub connect_timeout_secs: u64,
+    pub first_byte_timeout_secs: u64,
+    pub call_timeout_secs: u64,
+    pub probe_interval_secs: u64,
+}
+
+impl Default for RawStorage {
+    fn default() -> Self {
+        Self {
+            endpoint: String::new(),
+            public_endpoint: String::new(),
+            region: "us-east-1".to_owned(),
+            bucket: String::new(),
+            addressing: "path".to_owned(),
+            access_key_id: String::new(),
+            secret_access_key: Secret::default(),
+            secret_access_key_file: String::new(),
+            session_token: Secret::default(),
+            session_token_file: String::new(),
+            connect_timeout_secs: 2,
+            first_byte_timeout_secs: 4,
+            call_timeout_secs: 5,
+            probe_interval_secs: 15,
+        }
+    }
+}
+
+/// `[keys]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawKeys {
+    pub files_root: String,
+    pub format: String,
+}
+
+impl Default for RawKeys {
+    fn default() -> Self {
+        Self { files_root: "livestore-filesync-files".to_owned(), format: "path".to_owned() }
+    }
+}
+
+/// `[upload]` and `[download]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawLife {
+    pub expires_secs: u64,
+    pub max_expires_secs: u64,
+}
+
+impl Default for RawLife {
+    fn default() -> Self {
+        Self { expires_secs: 900, max_expires_secs: 3600 }
+    }
+}
+
+/// `[telemetry]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawTelemetry {
+    pub log: String,
+    pub log_format: String,
+}
+
+impl Default for RawTelemetry {
+    fn default() -> Self {
+        Self { log: "info".to_owned(), log_format: "auto".to_owned() }
+    }
+}

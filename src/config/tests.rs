@@ -1,0 +1,278 @@
+use std::io::Write as _;
+
+use super::*;
+
+/// Enough for a configuration without problems.
+const GOOD: &str = r#"
+[auth]
+hs256_secret = "0123456789abcdef0123456789abcdef"
+[storage]
+endpoint = "http://127.0.0.1:9000"
+bucket = "files"
+access_key_id = "key"
+secret_access_key = "sEcReT"
+"#;
+
+struct File(PathBuf);
+
+impl File {
+    fn new(text: &str) -> Self {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("signer-config-{}-{}.toml", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn load_with(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let file = File::new(text);
+    let environment: Vec<_> = environment.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    read_from(Some(&file.0), &environment, &[])?.check()
+}
+
+/// The problems, without the name of the file.
+fn problems(text: &str, environment: &[(&str, &str)]) -> Vec<String> {
+    let error = load_with(text, environment).unwrap_err();
+    error.problems.iter().map(|p| format!("{}: {}", p.key, p.message)).collect()
+}
+
+#[test]
+fn shipped_file_is_exactly_the_defaults() {
+    let shipped: toml::Table = include_str!("../../signer.toml").parse().unwrap();
+    assert_eq!(shipped, toml::Table::try_from(RawConfig::default()).unwrap());
+}
+
+#[test]
+fn a_minimal_file_is_enough() {
+    let config = load_with(GOOD, &[]).unwrap();
+    assert_eq!(config.storage.public_address.host, "127.0.0.1:9000");
+    assert_eq!(config.storage.public_address.path, "/files");
+    assert!(config.warnings.is_empty());
+}
+
+#[test]
+fn an_empty_configuration_says_all_that_is_missing() {
+    let text = load_with("", &[]).unwrap_err().to_string();
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 5, "{text}");
+    for (line, key) in lines.iter().zip([
+        "auth.hs256_secret",
+        "storage.endpoint",
+        "storage.bucket",
+        "storage.access_key_id",
+        "storage.secret_access_key",
+    ]) {
+        assert!(line.contains(&format!("{key}: is not set")), "{line}");
+    }
+}
+
+#[test]
+fn a_typo_names_the_key_the_file_and_what_was_meant() {
+    let file = File::new(&GOOD.replace("bucket", "buket"));
+    let error = read_from(Some(&file.0), &[], &[]).unwrap().check().unwrap_err();
+    let line = error.problems[0].to_string();
+    assert_eq!(line, format!("{}: storage.buket: unknown key; did you mean `bucket`?", file.0.display()));
+}
+
+#[test]
+fn every_problem_is_reported_at_once() {
+    let text = GOOD.replace("bucket = \"files\"", "bucket = 7\nadressing = \"path\"\nconnect_timeout_secs = \"x\"")
+        + "[servr]\nlisten = 1\n[server]\nlisten = \"nowhere\"\nmax_headers = -1\n[upload]\nexpires_secs = 0\n";
+    let found = problems(&text, &[]);
+    for expected in [
+        "servr: unknown section; did you mean `server`?",
+        "storage.adressing: unknown key; did you mean `addressing`?",
+        "storage.bucket: is a number; it must be a string",
+        "storage.connect_timeout_secs: is a text; it must be a whole number of 0 or more",
+        "server.max_headers: ",
+        "server.listen: is `nowhere`; ",
+        "upload.expires_secs: is 0; it must be 1 to 604800 seconds",
+    ] {
+        assert!(found.iter().any(|line| line.starts_with(expected)), "{expected} in {found:#?}");
+    }
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let config = load_with(
+        GOOD,
+        &[
+            ("SIGNER__STORAGE__BUCKET", "123"),
+            ("SIGNER__SERVER__CORS_ORIGINS", r#"["https://a.example"]"#),
+            ("SIGNER__DOWNLOAD__EXPIRES_SECS", "60"),
+            ("SIGNER__STORAGE__SECRET_ACCESS_KEY", "[true"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.storage.bucket, "123");
+    assert_eq!(config.server.cors.origins, ["https://a.example"]);
+    assert_eq!(config.download.default_secs, 60);
+    assert_eq!(secrecy::ExposeSecret::expose_secret(&config.storage.credentials.secret_access_key), "[true");
+}
+
+#[test]
+fn a_typo_in_the_environment_is_named_as_it_was_set() {
+    let error = load_with(GOOD, &[("SIGNER__STORAGE__BUKET", "x")]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "environment variable SIGNER__STORAGE__BUKET: storage.buket: unknown key; did you mean `bucket`?"
+    );
+}
+
+#[test]
+fn kubernetes_service_links_are_not_our_keys() {
+    assert!(load_with(GOOD, &[("SIGNER_PORT", "tcp://10.0.0.1:8787"), ("SIGNER_SERVICE_HOST", "10.0.0.1")]).is_ok());
+}
+
+/// The variables that operators of the nearest peer already have.
+#[test]
+fn s3_aliases_are_read_and_ours_win_over_them() {
+    let aliases = [
+        ("S3_ENDPOINT", "https://s3.example"),
+        ("S3_REGION", "eu-west-1"),
+        ("S3_BUCKET", "peer"),
+        ("S3_ACCESS_KEY_ID", "id"),
+        ("S3_SECRET_ACCESS_KEY", "secret"),
+        ("S3_SESSION_TOKEN", "token"),
+        ("S3_FORCE_PATH_STYLE", "false"),
+        ("SIGNER__STORAGE__BUCKET", "ours"),
+        ("SIGNER__AUTH__HS256_SECRET", "0123456789abcdef0123456789abcdef"),
+    ];
+    let storage = load_with("", &aliases).unwrap().storage;
+    assert_eq!((storage.region.as_str(), storage.bucket.as_str()), ("eu-west-1", "ours"));
+    assert_eq!(storage.public_address.host, "ours.s3.example");
+    assert!(storage.credentials.session_token.is_some());
+}
+
+#[test]
+fn aws_variables_fill_in_only_what_is_not_set() {
+    let aws = [
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "ambient"),
+        ("AWS_SECRET_ACCESS_KEY", "ambient"),
+        ("AWS_SESSION_TOKEN", "ambient"),
+    ];
+    let storage = load_with(GOOD, &aws).unwrap().storage;
+    assert_eq!(storage.region, "eu-west-1");
+    assert_eq!(storage.credentials.access_key_id, "key");
+    // Never one key's id with another key's token.
+    assert!(storage.credentials.session_token.is_none());
+
+    let without_key = GOOD.replace("access_key_id = \"key\"\nsecret_access_key = \"sEcReT\"", "");
+    let storage = load_with(&without_key, &aws).unwrap().storage;
+    assert_eq!(storage.credentials.access_key_id, "ambient");
+    assert!(storage.credentials.session_token.is_some());
+}
+
+#[test]
+fn flags_win_over_everything() {
+    let file = File::new(GOOD);
+    let environment = [("SIGNER__SERVER__LISTEN".to_owned(), "127.0.0.1:1".to_owned())];
+    let flags = [("server.listen".to_owned(), "127.0.0.1:2".to_owned())];
+    let config = read_from(Some(&file.0), &environment, &flags).unwrap().check().unwrap();
+    assert_eq!(config.server.listen.port(), 2);
+}
+
+#[test]
+fn secrets_come_from_files_without_their_last_newline() {
+    let secret = File::new("0123456789abcdef0123456789abcdef\n");
+    let text = GOOD.replace(
+        "hs256_secret = \"0123456789abcdef0123456789abcdef\"",
+        &format!("hs256_secret_file = \"{}\"", secret.0.display()),
+    );
+    assert_eq!(load_with(&text, &[]).unwrap().hs256_secret.expose().len(), 32);
+    let both = text.replace("[storage]", "hs256_secret = \"x\"\n[storage]");
+    assert!(problems(&both, &[])[0].contains("keep one of them"));
+    let missing = text.replace(&secret.0.display().to_string(), "/nonexistent/secret");
+    assert!(problems(&missing, &[])[0].contains("cannot be read"));
+}
+
+/// J36, J48, H32, K34: values that would weaken the service stop it.
+#[test]
+fn weak_and_impossible_values_are_refused() {
+    for (from, to, expected) in [
+        ("0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcde", "auth.hs256_secret: has 31 bytes"),
+        ("http://127.0.0.1:9000", "http://u:p@127.0.0.1:9000", "storage.endpoint: has a user name or password"),
+        ("http://127.0.0.1:9000", "http://127.0.0.1:9000/?a", "storage.endpoint: has a query"),
+        ("http://127.0.0.1:9000", "http://127.0.0.1:9000/#a", "storage.endpoint: has a fragment"),
+        ("http://127.0.0.1:9000", "http://127.0.0.1:9000/s3", "storage.endpoint: has a path"),
+        ("http://127.0.0.1:9000", "ftp://127.0.0.1", "storage.endpoint: is no address"),
+        ("\"files\"", "\"a/b\"", "storage.bucket: is `a/b`"),
+        ("\"files\"", "\"files\"\naddressing = \"virtual-host\"", "storage.addressing: is `virtual-host`, but"),
+        ("\"files\"", "\"files\"\npublic_endpoint = \"https://cdn.example/x\"", "storage.public_endpoint: has a path"),
+        ("[storage]", "leeway_secs = 1000000000000\n[storage]", "auth.leeway_secs: is 1000000000000"),
+        ("[storage]", "leeway_secs = -1\n[storage]", "auth.leeway_secs: is a number"),
+        ("[storage]", "[download]\nmax_expires_secs = 604801\n[storage]", "download.max_expires_secs: is 604801"),
+        ("[storage]", "[download]\nexpires_secs = 3601\n[storage]", "download.expires_secs: is 3601, more than"),
+        ("[storage]", "[server]\ncors_origins = [\"*\"]\n[storage]", "server.cors_origins: holds `*`"),
+        ("[storage]", "[server]\ncors_origins = [\"https://a.example/\"]\n[storage]", "server.cors_origins: holds"),
+        ("[storage]", "[server]\ncors_origins = [\"https://A.example\"]\n[storage]", "server.cors_origins: holds"),
+        ("[storage]", "[server]\nbase_path = \"api/\"\n[storage]", "server.base_path: is `api/`"),
+        ("[storage]", "[server]\nbase_path = \"/api/\"\n[storage]", "server.base_path: is `/api/`"),
+    ] {
+        let found = problems(&GOOD.replace(from, to), &[]);
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{expected} in {found:#?}");
+    }
+}
+
+#[test]
+fn a_path_in_the_endpoint_is_fine_when_clients_go_elsewhere() {
+    let text = GOOD.replace("9000\"", "9000/s3\"\npublic_endpoint = \"https://cdn.example\"");
+    let storage = load_with(&text, &[]).unwrap().storage;
+    assert_eq!((storage.endpoint.path(), storage.public_address.host.as_str()), ("/s3", "cdn.example"));
+}
+
+#[test]
+fn app_schemes_are_origins() {
+    let text = GOOD.replace("[storage]", "[server]\ncors_origins = [\"capacitor://localhost\"]\n[storage]");
+    assert!(load_with(&text, &[]).is_ok());
+}
+
+/// H32: a mistake is named without the value, which may be the secret.
+#[test]
+fn problems_never_show_a_secret() {
+    for text in [
+        GOOD.replace("\"sEcReT\"", "\"sEcReT"),
+        GOOD.replace("\"sEcReT\"", "[\"sEcReT\"]"),
+        GOOD.replace("\"sEcReT\"", "\"sEcReT \\n\""),
+        GOOD.replace("secret_access_key", "secret_acces_key"),
+    ] {
+        let error = load_with(&text, &[]).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("sEcReT"), "{error}");
+    }
+    let file = File::new(GOOD);
+    let loaded = read_from(Some(&file.0), &[], &[]).unwrap();
+    let shown = format!("{loaded:?}") + &loaded.into_toml().unwrap();
+    assert!(shown.contains("secret_access_key = \"<redacted>\""), "{shown}");
+}
+
+#[test]
+fn low_variety_and_plain_http_are_warned_about() {
+    let text = GOOD
+        .replace("0123456789abcdef0123456789abcdef", &"a".repeat(32))
+        .replace("http://127.0.0.1:9000", "http://s3.example");
+    assert_eq!(load_with(&text, &[]).unwrap().warnings.len(), 2);
+}
+
+#[test]
+fn a_named_file_must_exist() {
+    let error = read_from(Some(Path::new("/nonexistent/signer.toml")), &[], &[]).unwrap_err();
+    assert!(error.to_string().starts_with("/nonexistent/signer.toml: cannot be read"), "{error}");
+}
+
+#[test]
+fn asked_lives_are_clamped() {
+    let life = Life { default_secs: 900, max_secs: 3600 };
+    assert_eq!(
+        [None, Some(60), Some(0), Some(-1), Some(3601), Some(i64::MAX)].map(|w| life.clamp(w)),
+        [900, 60, 1, 1, 3600, 3600]
+    );
+}

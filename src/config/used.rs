@@ -1,0 +1,149 @@
+//! The configuration as it is used: checked, typed, complete.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
+use url::Url;
+
+use super::raw::Secret;
+use crate::domain::key::KeyRules;
+use crate::domain::sigv4::{BucketAddress, Credentials};
+use crate::domain::token::TokenRules;
+
+/// The configuration as it is used: checked, typed, complete.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The listener.
+    pub server: Server,
+    /// What is asked of tokens.
+    pub token_rules: TokenRules,
+    /// The HMAC secret that tokens are signed with, at least 32 bytes.
+    pub hs256_secret: Secret,
+    /// The bucket.
+    pub storage: Storage,
+    /// What is a key.
+    pub key_rules: KeyRules,
+    /// The lives of PUT and DELETE URLs.
+    pub upload: Life,
+    /// The lives of GET and HEAD URLs.
+    pub download: Life,
+    /// Logs.
+    pub telemetry: Telemetry,
+    /// What is allowed and yet worth a second look, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// `[server]`
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Where requests are taken.
+    pub listen: SocketAddr,
+    /// Precedes every path; empty, or begins with `/` and does not end with one.
+    pub base_path: String,
+    /// Which pages may call.
+    pub cors: Cors,
+    /// From the connection, or the first byte of a further request, to the end of its head.
+    pub head_timeout: Duration,
+    /// From the head to the end of the body.
+    pub body_timeout: Duration,
+    /// From the head to the answer.
+    pub request_timeout: Duration,
+    /// How long a connection may lie idle between requests.
+    pub keep_alive: Duration,
+    /// How long requests in flight may go on after a signal to stop.
+    pub shutdown_grace: Duration,
+    /// Bytes of request line and headers.
+    pub max_head_bytes: usize,
+    /// Number of headers.
+    pub max_headers: usize,
+    /// Bytes of path and query.
+    pub max_uri_bytes: usize,
+    /// Bytes of a request's body.
+    pub max_body_bytes: usize,
+}
+
+/// Which pages may call from another origin.
+#[derive(Debug, Clone, Default)]
+pub struct Cors {
+    /// Serialised origins, compared byte for byte.
+    pub origins: Vec<String>,
+    /// Whether cookies may travel along.
+    pub credentials: bool,
+    /// How long a browser may keep a preflight's answer.
+    pub max_age: Duration,
+}
+
+/// How the bucket's name is part of its URLs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addressing {
+    /// `https://host/bucket/key`
+    Path,
+    /// `https://bucket.host/key`
+    VirtualHost,
+}
+
+/// `[storage]`
+#[derive(Debug, Clone)]
+pub struct Storage {
+    /// Where this process reaches S3.
+    pub endpoint: Url,
+    /// Where clients reach the bucket; URLs are signed for this.
+    pub public_address: BucketAddress,
+    /// How the bucket is addressed, by clients and by this process.
+    pub addressing: Addressing,
+    /// The bucket's name.
+    pub bucket: String,
+    /// The region of the credential scope.
+    pub region: String,
+    /// What URLs and calls are signed with.
+    pub credentials: Credentials,
+    /// Deadline for a connection to S3.
+    pub connect_timeout: Duration,
+    /// Deadline for the head of an answer.
+    pub first_byte_timeout: Duration,
+    /// Deadline for a whole call.
+    pub call_timeout: Duration,
+    /// How often the bucket is asked whether it answers.
+    pub probe_interval: Duration,
+}
+
+/// How long URLs of one kind live, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Life {
+    /// When the caller does not ask.
+    pub default_secs: u32,
+    /// At the most, whatever the caller asks.
+    pub max_secs: u32,
+}
+
+impl Life {
+    /// The life that a caller gets who asks for `wanted` seconds: at least 1, at most the limit.
+    #[must_use]
+    pub fn clamp(&self, wanted: Option<i64>) -> u32 {
+        match wanted {
+            None => self.default_secs,
+            Some(wanted) => u32::try_from(wanted.max(1)).unwrap_or(u32::MAX).min(self.max_secs),
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// `[telemetry]`
+#[derive(Debug, Clone, Copy)]
+pub struct Telemetry {
+    /// The least severe level that is written.
+    pub level: LevelFilter,
+    /// How lines look.
+    pub format: LogFormat,
+}

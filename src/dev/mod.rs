@@ -1,0 +1,175 @@
+//! `signer dev`: the whole job on this machine, with nothing to configure.
+
+mod guide;
+mod s3;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::rand;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use tempfile::TempDir;
+
+use crate::config::{self, Config, ConfigError};
+use crate::domain::token::{MintClaims, mint_hs256};
+use crate::run::{StartError, bind, run};
+use crate::server::system_clock;
+use crate::telemetry::logs;
+use guide::Guide;
+use s3::EmbeddedS3;
+
+/// The bucket of the embedded S3.
+const BUCKET: &str = "files";
+/// How long the printed token holds, in seconds: a working day.
+const TOKEN_TTL_SECS: u32 = 12 * 3600;
+/// Where local development servers usually serve pages.
+const PAGE_PORTS: [u16; 5] = [3000, 4173, 5173, 8000, 8080];
+
+/// What can be chosen.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the signer listens.
+    pub listen: SocketAddr,
+    /// Where the embedded S3 listens.
+    pub s3_listen: SocketAddr,
+    /// A folder that exists, for files that are to be kept; else they go with the process.
+    pub data: Option<PathBuf>,
+    /// The store of the printed token.
+    pub store: String,
+    /// Further origins whose pages may call.
+    pub origins: Vec<String>,
+}
+
+/// Why it does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum DevError {
+    /// The folder for the files is not usable.
+    #[error("--data {path}: {reason}")]
+    Data {
+        /// As given.
+        path: String,
+        /// In words.
+        reason: String,
+    },
+    /// An address or the service.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// An option that ends up as a setting that is not allowed.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No randomness, no temporary folder, or no output.
+    #[error("{0}")]
+    System(String),
+}
+
+impl From<io::Error> for DevError {
+    fn from(error: io::Error) -> Self {
+        Self::System(error.to_string())
+    }
+}
+
+/// Starts S3 and signer, prints how to use them, and serves until a signal.
+///
+/// # Errors
+///
+/// [`DevError`] says which part could not start.
+pub async fn dev(options: &Options, out: &mut impl io::Write) -> Result<(), DevError> {
+    let listener = bind(options.listen).await?;
+    let s3_listener = bind(options.s3_listen).await?;
+    let folder = Folder::open(options.data.as_deref())?;
+    let (address, s3_address) = (listener.local_addr()?, s3_listener.local_addr()?);
+
+    let key = AccessKey { id: random_text()?, secret: random_text()? };
+    let origins = origins(address, &options.origins);
+    let config = configure(address, s3_address, &key, &origins)?;
+    logs::start(config.telemetry);
+    let s3 = EmbeddedS3::open(folder.path(), BUCKET, &key, origins).map_err(DevError::System)?;
+    tokio::spawn(s3.serve(s3_listener));
+
+    let token = mint(&config, &options.store)?;
+    let guide = Guide {
+        signer: address,
+        s3: s3_address,
+        bucket: BUCKET,
+        store: &options.store,
+        token: &token,
+        folder: folder.path(),
+        kept: options.data.is_some(),
+    };
+    write!(out, "{guide}")?;
+    out.flush()?;
+    Ok(run(&config, listener).await?)
+}
+
+/// The access key of the embedded S3, new at each start.
+pub(crate) struct AccessKey {
+    id: String,
+    secret: String,
+}
+
+/// Where the embedded S3 keeps its files.
+enum Folder {
+    Given(PathBuf),
+    /// Removed when it is dropped.
+    Temporary(TempDir),
+}
+
+impl Folder {
+    fn open(given: Option<&Path>) -> Result<Self, DevError> {
+        let Some(path) = given else {
+            return Ok(Self::Temporary(tempfile::Builder::new().prefix("filesync-signer-dev-").tempdir()?));
+        };
+        let problem = |reason: &str| DevError::Data { path: path.display().to_string(), reason: reason.to_owned() };
+        match std::fs::metadata(path) {
+            Ok(found) if found.is_dir() => Ok(Self::Given(path.to_owned())),
+            Ok(_) => Err(problem("this is no folder")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(problem("there is no such folder; create it first"))
+            }
+            Err(error) => Err(problem(&error.to_string())),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Given(path) => path,
+            Self::Temporary(folder) => folder.path(),
+        }
+    }
+}
+
+fn origins(address: SocketAddr, further: &[String]) -> Vec<String> {
+    let ports = PAGE_PORTS.into_iter().chain([address.port()]);
+    let local = ports.flat_map(|port| ["localhost", "127.0.0.1"].map(|host| format!("http://{host}:{port}")));
+    local.chain(further.iter().cloned()).collect()
+}
+
+fn configure(address: SocketAddr, s3: SocketAddr, key: &AccessKey, origins: &[String]) -> Result<Config, DevError> {
+    let origins = serde_json::to_string(origins).map_err(|error| DevError::System(error.to_string()))?;
+    let flags = [
+        ("server.listen", address.to_string()),
+        ("server.cors_origins", origins),
+        ("auth.hs256_secret", random_text()?),
+        ("storage.endpoint", format!("http://{s3}")),
+        ("storage.bucket", BUCKET.to_owned()),
+        ("storage.access_key_id", key.id.clone()),
+        ("storage.secret_access_key", key.secret.clone()),
+    ];
+    Ok(config::from_flags(&flags.map(|(key, value)| (key.to_owned(), value)))?)
+}
+
+fn mint(config: &Config, store: &str) -> Result<String, DevError> {
+    let claims = MintClaims { sub: Some("dev".to_owned()), ..MintClaims::default() };
+    let (secret, claim) = (config.hs256_secret.expose().as_bytes(), &config.token_rules.store_claim);
+    mint_hs256(secret, claim, &[store.to_owned()], &claims, TOKEN_TTL_SECS, system_clock())
+        .map_err(|error| DevError::System(error.to_string()))
+}
+
+/// 32 random bytes as text.
+fn random_text() -> Result<String, DevError> {
+    let mut bytes = [0; 32];
+    rand::fill(&mut bytes).map_err(|_| DevError::System("this machine gives no randomness".to_owned()))?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}

@@ -1,0 +1,221 @@
+//! Who may touch which key. Every rule is in [`decide`], the only maker of a [`Grant`].
+//!
+//! A [`Grant`] cannot be written down elsewhere:
+//!
+//! ```compile_fail
+//! # use filesync_signer::domain::policy::{Action, Grant};
+//! # fn steal(key: filesync_signer::domain::key::ObjectKey) -> Grant {
+//! Grant { action: Action::Put, key }
+//! # }
+//! ```
+
+use super::key::ObjectKey;
+use super::store::StoreId;
+
+/// What a caller wants to do with one object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Read the bytes (S3 `GetObject`).
+    Get,
+    /// Read the metadata (S3 `HeadObject`).
+    Head,
+    /// Write the bytes (S3 `PutObject`).
+    Put,
+    /// Remove the object (S3 `DeleteObject`).
+    Delete,
+}
+
+impl Action {
+    /// The HTTP method of the S3 call.
+    #[must_use]
+    pub const fn method(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// What a token lets its bearer do, whichever the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "three independent switches, each with its own scope word")]
+pub struct Permissions {
+    /// `files:read`.
+    pub read: bool,
+    /// `files:write`.
+    pub write: bool,
+    /// `files:delete`.
+    pub delete: bool,
+}
+
+impl Permissions {
+    /// Read, write and delete.
+    pub const ALL: Self = Self { read: true, write: true, delete: true };
+    /// Nothing.
+    pub const NONE: Self = Self { read: false, write: false, delete: false };
+}
+
+/// Someone whose token was verified, and what that token gives.
+///
+/// Made by [`super::token::Verifier`] only. An empty list gives nothing, never everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    pub(super) subject: Option<String>,
+    pub(super) stores: Vec<StoreId>,
+    pub(super) permissions: Permissions,
+    /// `None`: the whole store. `Some`: only keys under one of these.
+    pub(super) prefixes: Option<Vec<String>>,
+}
+
+impl Caller {
+    /// The `sub` claim, for logs.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
+    /// The stores that the token names.
+    #[must_use]
+    pub fn stores(&self) -> &[StoreId] {
+        &self.stores
+    }
+}
+
+/// A yes: this action on this key. The presigner and the storage client take nothing else.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Grant {
+    action: Action,
+    key: ObjectKey,
+}
+
+impl Grant {
+    /// What was granted.
+    #[must_use]
+    pub const fn action(&self) -> Action {
+        self.action
+    }
+
+    /// The object it was granted for.
+    #[must_use]
+    pub const fn key(&self) -> &ObjectKey {
+        &self.key
+    }
+}
+
+/// A no. The text is safe to show to the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// The token names no store that could be used.
+    #[error("the token names no usable store")]
+    NoStore,
+    /// The key lies in a store that the token does not name.
+    #[error("the key is outside the token's store")]
+    OutsideStore,
+    /// The key lies in the store, outside the token's `prefixes`.
+    #[error("the key is outside the token's prefixes")]
+    OutsidePrefixes,
+    /// The token's scope does not hold this operation.
+    #[error("the token does not allow this operation")]
+    Operation,
+}
+
+/// Decides whether `caller` may do `action` to `key`.
+///
+/// # Errors
+///
+/// [`Denied`] names the first rule that says no.
+pub fn decide(caller: &Caller, action: Action, key: ObjectKey) -> Result<Grant, Denied> {
+    if caller.stores.is_empty() {
+        return Err(Denied::NoStore);
+    }
+    if !caller.stores.iter().any(|store| key.is_in(store)) {
+        return Err(Denied::OutsideStore);
+    }
+    if let Some(prefixes) = &caller.prefixes
+        && !prefixes.iter().any(|prefix| key.is_under(prefix))
+    {
+        return Err(Denied::OutsidePrefixes);
+    }
+    // No `_` arm: a new action does not compile until someone decides who may do it.
+    let allowed = match action {
+        Action::Get | Action::Head => caller.permissions.read,
+        Action::Put => caller.permissions.write,
+        Action::Delete => caller.permissions.delete,
+    };
+    if allowed { Ok(Grant { action, key }) } else { Err(Denied::Operation) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::key::{KeyFormat, KeyRules};
+    use crate::domain::store::StoreIdRule;
+
+    const ACTIONS: [Action; 4] = [Action::Get, Action::Head, Action::Put, Action::Delete];
+
+    fn caller(stores: &[&str]) -> Caller {
+        Caller {
+            subject: None,
+            stores: stores.iter().map(|s| StoreId::parse(s, StoreIdRule::Strict).unwrap()).collect(),
+            permissions: Permissions::ALL,
+            prefixes: None,
+        }
+    }
+
+    fn key(text: &str) -> ObjectKey {
+        let rules = KeyRules { files_root: String::new(), format: KeyFormat::Path };
+        ObjectKey::parse(text, &rules).unwrap()
+    }
+
+    #[test]
+    fn a_caller_touches_its_own_stores_only() {
+        for action in ACTIONS {
+            assert!(decide(&caller(&["s1"]), action, key("s1/f")).is_ok());
+            assert!(decide(&caller(&["s1", "s2"]), action, key("s2/f")).is_ok());
+            // K38, and `store1` never opens `store10`.
+            for foreign in ["s2/f", "s10/f", "S1/f", "s/f", "*/f"] {
+                assert_eq!(decide(&caller(&["s1"]), action, key(foreign)), Err(Denied::OutsideStore));
+            }
+        }
+    }
+
+    /// J28: the peer's `[]` means every key; here it means none.
+    #[test]
+    fn no_store_means_nothing() {
+        for action in ACTIONS {
+            assert_eq!(decide(&caller(&[]), action, key("s1/f")), Err(Denied::NoStore));
+        }
+    }
+
+    #[test]
+    fn prefixes_narrow_the_store_and_never_widen_it() {
+        let mut caller = caller(&["s1"]);
+        caller.prefixes = Some(vec!["s1/a".into(), "s2".into()]);
+        assert!(decide(&caller, Action::Get, key("s1/a")).is_ok());
+        assert!(decide(&caller, Action::Get, key("s1/a/b")).is_ok());
+        assert_eq!(decide(&caller, Action::Get, key("s1/ab")), Err(Denied::OutsidePrefixes));
+        assert_eq!(decide(&caller, Action::Get, key("s2/f")), Err(Denied::OutsideStore));
+        caller.prefixes = Some(vec![]);
+        assert_eq!(decide(&caller, Action::Get, key("s1/a")), Err(Denied::OutsidePrefixes));
+    }
+
+    #[test]
+    fn each_permission_opens_its_own_actions() {
+        let allowed = |permissions: Permissions| {
+            let caller = Caller { permissions, ..caller(&["s1"]) };
+            ACTIONS.map(|action| decide(&caller, action, key("s1/f")).is_ok())
+        };
+        assert_eq!(allowed(Permissions { read: true, ..Permissions::NONE }), [true, true, false, false]);
+        assert_eq!(allowed(Permissions { write: true, ..Permissions::NONE }), [false, false, true, false]);
+        assert_eq!(allowed(Permissions { delete: true, ..Permissions::NONE }), [false, false, false, true]);
+        assert_eq!(allowed(Permissions::NONE), [false; 4]);
+    }
+
+    #[test]
+    fn a_grant_carries_what_was_decided() {
+        let grant = decide(&caller(&["s1"]), Action::Put, key("s1/f")).unwrap();
+        assert_eq!((grant.action(), grant.key().as_str()), (Action::Put, "s1/f"));
+    }
+}

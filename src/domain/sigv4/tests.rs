@@ -1,0 +1,204 @@
+//! Case numbers K.. are those of the security study.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use rusty_s3::S3Action as _;
+use url::Url;
+
+use super::*;
+use crate::domain::key::{KeyFormat, KeyRules, ObjectKey};
+use crate::domain::policy::{Action, Caller, Permissions, decide};
+use crate::domain::store::{StoreId, StoreIdRule};
+
+/// A grant for `key` to the caller of store `s1`, by way of the one door.
+fn grant(action: Action, key: &str) -> Option<Grant> {
+    let rules = KeyRules { files_root: String::new(), format: KeyFormat::Path };
+    let key = ObjectKey::parse(key, &rules).ok()?;
+    let caller = Caller {
+        subject: None,
+        stores: vec![StoreId::parse("s1", StoreIdRule::Strict).unwrap()],
+        permissions: Permissions::ALL,
+        prefixes: None,
+    };
+    decide(&caller, action, key).ok()
+}
+
+fn credentials(session_token: Option<&str>) -> Credentials {
+    Credentials {
+        access_key_id: "AKIAIOSFODNN7EXAMPLE".into(),
+        secret_access_key: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into(),
+        session_token: session_token.map(SecretString::from),
+    }
+}
+
+fn address() -> BucketAddress {
+    BucketAddress { scheme: "https".into(), host: "s3.test:9000".into(), path: "/files".into() }
+}
+
+fn presigner() -> Presigner {
+    Presigner::new(address(), "us-east-1".into(), credentials(None))
+}
+
+fn terms(expires_secs: u32) -> Terms<'static> {
+    Terms { expires_secs, ..Terms::default() }
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// K31: AWS's published example. Its key has one segment, so the bucket stands in for the store.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>
+#[test]
+fn the_published_example_is_reproduced() {
+    let address =
+        BucketAddress { scheme: "https".into(), host: "examplebucket.s3.amazonaws.com".into(), path: String::new() };
+    let presigner = Presigner::new(address, "us-east-1".into(), credentials(None));
+    let date = SigningDate::new(at("2013-05-24T00:00:00Z")).unwrap();
+    let mut query = String::new();
+    presigner.write_query(&mut query, &date, "host", &terms(86400));
+    let headers = [("host", "examplebucket.s3.amazonaws.com")];
+    let request = canonical_request("GET", "/test.txt", &query, &headers, "host");
+    let mut signature = String::new();
+    push_hex(&mut signature, presigner.sign(&date, &request).as_ref());
+    assert_eq!(signature, "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404");
+}
+
+/// K35: the end is read back from the URL itself, around the end of a day and of a year.
+#[test]
+fn the_end_is_what_the_url_says() {
+    for text in ["2026-11-22T23:59:59.999Z", "2026-12-31T23:59:59Z", "2028-02-29T00:00:00Z", "2027-01-01T00:00:00Z"] {
+        let signed = presigner().presign(&grant(Action::Get, "s1/f").unwrap(), &terms(900), at(text)).unwrap();
+        let url = Url::parse(signed.url.expose()).unwrap();
+        let value = |name: &str| url.query_pairs().find(|(n, _)| n == name).unwrap().1.into_owned();
+        let date = value("X-Amz-Date");
+        let start = DateTime::strptime("%Y%m%dT%H%M%SZ", &date).unwrap();
+        let start = Offset::UTC.to_timestamp(start).unwrap();
+        let life: i64 = value("X-Amz-Expires").parse().unwrap();
+        assert_eq!(signed.expires_at.as_second(), start.as_second() + life);
+        assert!(value("X-Amz-Credential").contains(&format!("/{}/", &date[..8])));
+    }
+}
+
+/// K34, K47: a life or a clock that cannot be signed truthfully is an error.
+#[test]
+fn lives_and_clocks_out_of_range_are_refused() {
+    let sign = |expires, now| presigner().presign(&grant(Action::Get, "s1/f").unwrap(), &terms(expires), now);
+    let now = at("2026-11-22T00:00:00Z");
+    assert!(sign(1, now).is_ok() && sign(604_800, now).is_ok());
+    assert_eq!(sign(0, now).unwrap_err(), PresignError::Expires);
+    assert_eq!(sign(604_801, now).unwrap_err(), PresignError::Expires);
+    assert_eq!(sign(900, Timestamp::MIN).unwrap_err(), PresignError::Clock);
+    assert_eq!(sign(900, Timestamp::MAX).unwrap_err(), PresignError::Clock);
+}
+
+#[test]
+fn secrets_do_not_show_in_debug() {
+    let presigner = Presigner::new(address(), "us-east-1".into(), credentials(Some("session-token")));
+    let signed =
+        presigner.presign(&grant(Action::Get, "s1/f").unwrap(), &terms(60), at("2026-11-22T00:00:00Z")).unwrap();
+    let shown = format!("{presigner:?} {signed:?} {}", signed.url);
+    for secret in ["wJalrXUtn", "session-token", "X-Amz-Signature"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    assert!(shown.contains("/files/s1/f?<redacted>"));
+}
+
+/// K33: a session token is encoded once and signed.
+#[test]
+fn the_session_token_stands_once_in_the_query() {
+    let presigner = Presigner::new(address(), "auto".into(), credentials(Some("a+b/c=")));
+    let signed =
+        presigner.presign(&grant(Action::Put, "s1/f").unwrap(), &terms(60), at("2026-11-22T00:00:00Z")).unwrap();
+    assert_eq!(signed.url.expose().matches("&X-Amz-Security-Token=a%2Bb%2Fc%3D&").count(), 1);
+}
+
+/// The same call made by rusty-s3, on the addresses and keys that both can sign.
+fn by_rusty_s3(action: Action, key: &str, terms: &Terms<'_>, region: &str, token: Option<&str>, now: Timestamp) -> Url {
+    let endpoint = Url::parse("https://s3.test:9000").unwrap();
+    let bucket = rusty_s3::Bucket::new(endpoint, rusty_s3::UrlStyle::Path, "files", region.to_owned()).unwrap();
+    let ours = credentials(token);
+    let secret = ours.secret_access_key.expose_secret();
+    let theirs = match token {
+        Some(token) => rusty_s3::Credentials::new_with_token(&ours.access_key_id, secret, token),
+        None => rusty_s3::Credentials::new(&ours.access_key_id, secret),
+    };
+    let life = Duration::from_secs(u64::from(terms.expires_secs));
+    macro_rules! sign {
+        ($call:ident) => {{
+            let mut call = bucket.$call(Some(&theirs), key);
+            for (name, value) in &terms.headers {
+                call.headers_mut().insert(*name, *value);
+            }
+            for (name, value) in &terms.query {
+                call.query_mut().insert(*name, *value);
+            }
+            call.sign_with_time(life, &now)
+        }};
+    }
+    match action {
+        Action::Get => sign!(get_object),
+        Action::Head => sign!(head_object),
+        Action::Put => sign!(put_object),
+        Action::Delete => sign!(delete_object),
+    }
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![Just(Action::Get), Just(Action::Head), Just(Action::Put), Just(Action::Delete)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// K32: byte for byte what rusty-s3 signs.
+    #[test]
+    fn urls_equal_those_of_rusty_s3(
+        action in action(),
+        name in "[a-zA-Z0-9 !-.:-@_~éß😀^{|}]{1,40}(/[a-z+*'()%]{1,5}){0,3}",
+        second in 0_i64..4_102_444_800,
+        expires_secs in 1_u32..=604_800,
+        region in "us-east-1|auto|eu-central-003",
+        token in proptest::option::of("[A-Za-z0-9+/=]{1,60}"),
+        length in proptest::option::of(0_u64..5_000_000_000),
+        file_name in proptest::option::of("[a-z \"é]{1,12}"),
+    ) {
+        let key = format!("s1/{name}");
+        let Some(grant) = grant(action, &key) else { return Ok(()) };
+        let length = length.map(|n| n.to_string());
+        let terms = Terms {
+            expires_secs,
+            headers: length.iter().map(|n| ("content-length", n.as_str())).collect(),
+            query: file_name.iter().map(|n| ("response-content-disposition", n.as_str())).collect(),
+        };
+        let now = Timestamp::from_second(second).unwrap();
+        let presigner = Presigner::new(address(), region.clone(), credentials(token.as_deref()));
+        let ours = presigner.presign(&grant, &terms, now).unwrap();
+        let theirs = by_rusty_s3(action, &key, &terms, &region, token.as_deref(), now);
+        prop_assert_eq!(ours.url.expose(), theirs.as_str());
+    }
+
+    /// K01, K03, K16: whatever the input, an accepted key is signed inside the caller's
+    /// store, on our host and bucket, byte for byte as it was authorised.
+    #[test]
+    fn a_signed_url_never_leaves_the_store(
+        action in action(),
+        key in "s1/\\PC{1,64}|(\\.\\./|/|s1|%2e|\\\\|[a-z./?#&;+ ]{1,4}){0,12}",
+    ) {
+        let Some(grant) = grant(action, &key) else { return Ok(()) };
+        let signed = presigner().presign(&grant, &terms(900), at("2026-11-22T15:00:00Z")).unwrap();
+        // A browser's URL parser must not read another object out of it than S3's server does.
+        let url = Url::parse(signed.url.expose()).unwrap();
+        prop_assert_eq!(url.as_str(), signed.url.expose());
+        prop_assert_eq!((url.scheme(), url.host_str(), url.port()), ("https", Some("s3.test"), Some(9000)));
+        let path = url.path().strip_prefix("/files/").unwrap();
+        let decoded: Vec<u8> = percent_encoding::percent_decode_str(path).collect();
+        prop_assert_eq!(decoded, grant.key().as_str().as_bytes());
+        prop_assert!(path.starts_with("s1/"));
+        let names: Vec<_> = url.query_pairs().map(|(name, _)| name.into_owned()).collect();
+        prop_assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+        prop_assert_eq!(names, ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature"]);
+    }
+}

@@ -1,0 +1,45 @@
+//! filesync-signer: a presigning control plane for S3-compatible object storage.
+//!
+//! Clients move bytes straight to and from the bucket. This service decides who
+//! may touch which key and mints the URLs for it.
+//!
+//! # The path of a request
+//!
+//! ```text
+//! server    accept, deadlines, limits, one reading of the clock
+//! api       route -> token -> body -> handler, answer or failure
+//! domain    ObjectKey::parse -> policy::decide -> Grant -> Presigner::presign   (pure)
+//! storage   delete, head and the health probe: the only calls to the bucket
+//! api       status, code and headers of the answer, one log line
+//! ```
+//!
+//! # Where things are
+//!
+//! * [`domain`]: the pure core. Keys, stores, tokens, the decision, signatures.
+//! * [`api`]: the HTTP surface, one file a resource, and the closed list of failures.
+//! * [`storage`]: calls to the bucket.
+//! * [`config`]: `signer.toml`, environment and flags; the only reader of either.
+//! * [`server`]: the listener.
+//! * [`telemetry`]: logs and request ids.
+//! * `dev`: `signer dev`, with an embedded S3 (cargo feature `dev`).
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        reason = "a failed expectation fails the test"
+    )
+)]
+
+pub mod api;
+pub mod config;
+#[cfg(feature = "dev")]
+pub mod dev;
+pub mod domain;
+pub mod run;
+pub mod server;
+pub mod storage;
+pub mod telemetry;

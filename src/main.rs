@@ -1,0 +1,208 @@
+//! `signer`: the command line of filesync-signer. Subcommands and exit codes, no rules.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use filesync_signer::config::{self, Config, ConfigError};
+use filesync_signer::domain::store::StoreId;
+use filesync_signer::domain::token::{MintClaims, mint_hs256};
+use filesync_signer::run::{bind, run};
+use filesync_signer::server::system_clock;
+use filesync_signer::telemetry::logs;
+
+/// The configuration or the command line is wrong (`EX_USAGE` of sysexits.h).
+const EXIT_USAGE: u8 = 64;
+
+/// A presigning control plane for S3-compatible object storage.
+#[derive(Parser)]
+#[command(name = "signer", version, args_conflicts_with_subcommands = false)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    settings: Settings,
+    /// Validates the configuration and ends.
+    #[arg(long)]
+    check_config: bool,
+}
+
+#[derive(Args)]
+struct Settings {
+    /// The configuration file [default: signer.toml, if there is one].
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Overrides one setting, such as `storage.bucket=files`. May be repeated.
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    set: Vec<(String, String)>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves requests (the default).
+    Serve(Serve),
+    /// Shows the whole job on this machine: an embedded S3, the signer, a token, and commands to paste.
+    #[cfg(feature = "dev")]
+    Dev(Dev),
+    /// Prints the effective settings, secrets hidden.
+    Config,
+    /// Mints a token with the configured HS256 secret, for tests and operators.
+    Token(Token),
+}
+
+#[derive(Args, Default)]
+struct Serve {
+    /// Overrides server.listen.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+}
+
+#[cfg(feature = "dev")]
+#[derive(Args)]
+struct Dev {
+    /// Where the signer listens.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
+    listen: SocketAddr,
+    /// Where the embedded S3 listens.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8788")]
+    s3_listen: SocketAddr,
+    /// A folder that keeps the files; without it they go when the process ends.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The store of the token.
+    #[arg(long, default_value = "demo")]
+    store: String,
+    /// A further origin whose pages may call. May be repeated.
+    #[arg(long = "origin", value_name = "ORIGIN")]
+    origins: Vec<String>,
+}
+
+#[derive(Args)]
+struct Token {
+    /// The store, or with several the stores, that the token opens.
+    #[arg(long = "store-id", required = true, value_name = "STORE")]
+    store_ids: Vec<String>,
+    /// Words of files:read, files:write, files:delete; without it all three.
+    #[arg(long)]
+    scope: Option<String>,
+    /// A key or key prefix that narrows the store. May be repeated.
+    #[arg(long = "prefix", value_name = "KEY")]
+    prefixes: Vec<String>,
+    /// How long it holds, in seconds.
+    #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
+    ttl: u32,
+    /// Who bears it.
+    #[arg(long)]
+    subject: Option<String>,
+}
+
+/// Why a command ends without its result.
+enum Failure {
+    /// Something to mend on the command line or in the configuration.
+    Usage(String),
+    /// Something else.
+    Run(String),
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no failures.
+            let code = if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
+            let _ = error.print();
+            return code;
+        }
+    };
+    match execute(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(text)) => complain(&text, EXIT_USAGE),
+        Err(Failure::Run(text)) => complain(&text, 1),
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "this is where people look for it")]
+fn complain(text: &str, code: u8) -> ExitCode {
+    eprintln!("{text}");
+    ExitCode::from(code)
+}
+
+fn execute(cli: Cli) -> Result<(), Failure> {
+    let Settings { config: file, set } = cli.settings;
+    if cli.check_config {
+        config::load(file.as_deref(), &set)?;
+        return print("the configuration is good");
+    }
+    match cli.command.unwrap_or_else(|| Command::Serve(Serve::default())) {
+        Command::Serve(serve) => {
+            let listen = serve.listen.map(|address| ("server.listen".to_owned(), address.to_string()));
+            let flags: Vec<_> = set.into_iter().chain(listen).collect();
+            start(&config::load(file.as_deref(), &flags)?)
+        }
+        #[cfg(feature = "dev")]
+        Command::Dev(dev) => start_dev(dev),
+        Command::Config => print(config::read(file.as_deref(), &set)?.into_toml()?.trim_end()),
+        Command::Token(token) => print(&mint(file.as_deref(), &set, &token)?),
+    }
+}
+
+fn start(config: &Config) -> Result<(), Failure> {
+    logs::start(config.telemetry);
+    let failed = |error: &dyn std::fmt::Display| Failure::Run(error.to_string());
+    runtime()?.block_on(async {
+        let listener = bind(config.server.listen).await.map_err(|error| failed(&error))?;
+        run(config, listener).await.map_err(|error| failed(&error))
+    })
+}
+
+#[cfg(feature = "dev")]
+fn start_dev(dev: Dev) -> Result<(), Failure> {
+    let Dev { listen, s3_listen, data, store, origins } = dev;
+    let options = filesync_signer::dev::Options { listen, s3_listen, data, store, origins };
+    let served = runtime()?.block_on(filesync_signer::dev::dev(&options, &mut std::io::stdout()));
+    served.map_err(|error| Failure::Run(error.to_string()))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    built.map_err(|error| Failure::Run(format!("the runtime cannot be started: {error}")))
+}
+
+fn mint(file: Option<&Path>, set: &[(String, String)], token: &Token) -> Result<String, Failure> {
+    let (secret, rules) = config::read(file, set)?.check_auth()?;
+    for store in &token.store_ids {
+        StoreId::parse(store, rules.store_rule)
+            .map_err(|error| Failure::Usage(format!("--store-id {store}: {error}")))?;
+    }
+    let limit = rules.max_ttl.as_secs();
+    if limit > 0 && u64::from(token.ttl) > limit {
+        return Err(Failure::Usage(format!("--ttl {}: auth.max_token_ttl_secs is {limit}", token.ttl)));
+    }
+    let claims = MintClaims {
+        sub: token.subject.clone(),
+        scope: token.scope.clone(),
+        prefixes: Some(token.prefixes.clone()).filter(|prefixes| !prefixes.is_empty()),
+    };
+    let secret = secret.expose().as_bytes();
+    mint_hs256(secret, &rules.store_claim, &token.store_ids, &claims, token.ttl, system_clock())
+        .map_err(|error| Failure::Run(error.to_string()))
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    use std::io::Write as _;
+    writeln!(std::io::stdout(), "{text}").map_err(|error| Failure::Run(format!("the output is closed: {error}")))
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if key.contains('.') => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write it as section.key=value".to_owned()),
+    }
+}

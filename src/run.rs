@@ -1,0 +1,91 @@
+//! From a configuration to a running service.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::api::App;
+use crate::config::Config;
+use crate::domain::token::WeakSecret;
+use crate::server::{serve, system_clock};
+use crate::storage::{BucketClient, ClientError, HealthMonitor};
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("{address} cannot be listened on: {reason}")]
+    Bind {
+        /// The configured address.
+        address: SocketAddr,
+        /// In words.
+        reason: String,
+    },
+    /// The runtime or the signal handlers could not be set up.
+    #[error("the runtime cannot be started: {0}")]
+    Runtime(#[from] io::Error),
+    /// The client for the bucket could not be set up.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The HMAC secret is too short.
+    #[error(transparent)]
+    Secret(#[from] WeakSecret),
+}
+
+/// Takes an address, with a sentence that tells what to do when it is taken.
+///
+/// # Errors
+///
+/// [`StartError::Bind`].
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let reason = match error.kind() {
+            io::ErrorKind::AddrInUse => "it is in use; stop what uses it or choose another address".to_owned(),
+            io::ErrorKind::PermissionDenied => "it needs more rights; choose a port from 1024 on".to_owned(),
+            _ => error.to_string(),
+        };
+        StartError::Bind { address, reason }
+    })
+}
+
+/// The service over a bound listener, until a signal ends it.
+///
+/// # Errors
+///
+/// [`StartError`] when a part cannot be set up.
+pub async fn run(config: &Config, listener: TcpListener) -> Result<(), StartError> {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let client = Arc::new(BucketClient::new(&config.storage)?);
+    let health = HealthMonitor::start(Arc::clone(&client), config.storage.probe_interval, system_clock);
+    let app = Arc::new(App::new(config, client, health)?);
+    let stop = stop_signal()?;
+    tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "listening");
+    serve(listener, app, &config.server, system_clock, stop).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Ends at the first SIGTERM or SIGINT; the second ends the process.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping; a second signal stops at once");
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            std::process::exit(130);
+        });
+    })
+}
