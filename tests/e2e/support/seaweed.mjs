@@ -1,0 +1,46 @@
+// A real S3 server: SeaweedFS on free ports, data in a temporary folder, one bucket with CORS.
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { bucketScript, python, weedBin } from './parts.mjs'
+import { cleanEnv, finish, freeBlock, start, tempDir, until } from './process.mjs'
+
+export const pageOrigin = 'https://app.example.com'
+
+export async function startSeaweed() {
+  const weed = weedBin()
+  const interpreter = python()
+  const home = tempDir('weed')
+  const port = await freeBlock(4)
+  const s3 = {
+    endpoint: `http://127.0.0.1:${port}`,
+    region: 'us-east-1',
+    bucket: 'filesync',
+    accessKey: 'E2EACCESSKEY',
+    // made for this run, so that a test may look for it where a secret must never be
+    secretKey: randomBytes(24).toString('hex'),
+  }
+  const identity = {
+    name: 'e2e',
+    credentials: [{ accessKey: s3.accessKey, secretKey: s3.secretKey }],
+    actions: ['Admin', 'Read', 'Write', 'List', 'Tagging'],
+  }
+  mkdirSync(join(home, 'data'))
+  writeFileSync(join(home, 's3.json'), JSON.stringify({ identities: [identity] }))
+  const run = start(weed, [
+    'server', `-dir=${join(home, 'data')}`, '-ip=127.0.0.1', '-ip.bind=127.0.0.1',
+    '-s3', `-s3.port=${port}`, `-s3.config=${join(home, 's3.json')}`,
+    // the two zeros let several of them run side by side
+    '-s3.port.iceberg=0', '-s3.port.lance=0',
+    `-master.port=${port + 1}`, `-volume.port=${port + 2}`, `-filer.port=${port + 3}`,
+    '-volume.max=20', '-master.volumeSizeLimitMB=64',
+  ], { cwd: home, env: cleanEnv({ HOME: home }) })
+  await until('SeaweedFS answers', async () => (await fetch(s3.endpoint)).status > 0, { patience: 60_000, run })
+  const made = await finish(interpreter, [bucketScript], {
+    patience: 90_000,
+    input: JSON.stringify({ ...s3, origins: [pageOrigin] }),
+  })
+  if (made.code !== 0) throw new Error(`bucket.py failed: ${made.all}\n${run.log()}`)
+  // Nothing in the folder is worth a slow goodbye.
+  return { ...s3, stop: () => run.stop('SIGKILL') }
+}
