@@ -1,0 +1,44 @@
+# One word each. `make test` installs what the tests need into the tree and runs every ring.
+.PHONY: dev lint test test-unit test-api test-e2e bench clean
+.DELETE_ON_ERROR:
+
+CARGO ?= cargo
+PYTHON ?= python3
+NPM ?= npm
+
+VENV := target/venv
+E2E := tests/e2e
+
+dev:
+	$(CARGO) run --locked -- dev
+
+lint:
+	$(CARGO) fmt --check
+	CLIPPY_CONF_DIR=.ci $(CARGO) clippy --locked --all-targets -- -D warnings
+	CLIPPY_CONF_DIR=.ci $(CARGO) clippy --locked --no-default-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+
+# The parts first: a ring that cannot get its part fails before anything else has run.
+test: $(VENV)/.installed $(E2E)/node_modules/.installed
+	.ci/rings unit api e2e
+
+test-unit test-api:
+	.ci/rings $(@:test-%=%)
+
+test-e2e: $(VENV)/.installed $(E2E)/node_modules/.installed
+	.ci/rings e2e
+
+$(VENV)/.installed: $(E2E)/requirements.txt
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+$(E2E)/node_modules/.installed: $(E2E)/package-lock.json $(E2E)/package.json $(E2E)/.npmrc
+	cd $(E2E) && $(NPM) ci --no-progress
+	touch $@
+
+bench:
+	$(CARGO) bench --locked
+
+clean:
+	rm -rf target $(E2E)/node_modules
