@@ -10,7 +10,7 @@
 //! # Why data and not a router or layers
 //!
 //! A handful of exact paths need no pattern matching, and the order of the checks
-//! (route, token, body, decision) is one straight function in [`dispatch`]
+//! (route, token, body, decision) is one straight function in `dispatch`
 //! instead of the order in which layers happen to be stacked.
 
 mod call;
