@@ -104,8 +104,8 @@ pub enum ApiError {
     /// A body of another type.
     #[error("the body must be sent as content-type: application/json")]
     UnsupportedMediaType,
-    /// The bucket's fault.
-    #[error("{0}")]
+    /// The bucket's fault. Its own words stay in the log.
+    #[error("{}", bucket_sentence(.0))]
     Bucket(#[from] BucketError),
     /// The probe's last answer.
     #[error("{0}")]
@@ -116,6 +116,15 @@ pub enum ApiError {
     /// A grant could not be signed.
     #[error("the request cannot be signed now")]
     Presign(#[from] PresignError),
+}
+
+fn bucket_sentence(error: &BucketError) -> &'static str {
+    match error {
+        BucketError::Unreachable(_) => "the bucket cannot be reached",
+        BucketError::TimedOut => "the bucket did not answer in time",
+        BucketError::Refused { .. } => "the bucket refused the call",
+        BucketError::WrongGrant => "the call could not be made",
+    }
 }
 
 impl From<FileNameError> for ApiError {

@@ -39,7 +39,7 @@ pub struct ObjectInfo {
     pub checksum_sha256: Option<String>,
 }
 
-/// Why the bucket could not be asked. The text is safe to show: it holds no URL.
+/// Why the bucket could not be asked. The text is for the log; it holds no URL.
 #[derive(Debug, thiserror::Error)]
 pub enum BucketError {
     /// No connection, or it broke.
