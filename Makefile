@@ -1,5 +1,5 @@
 # One word each. `make test` installs what the tests need into the tree and runs every ring.
-.PHONY: dev lint test test-unit test-api test-e2e bench clean
+.PHONY: dev lint test test-unit test-api test-e2e oracle bench clean
 .DELETE_ON_ERROR:
 
 CARGO ?= cargo
@@ -20,13 +20,19 @@ lint:
 
 # The parts first: a ring that cannot get its part fails before anything else has run.
 test: $(VENV)/.installed $(E2E)/node_modules/.installed
-	.ci/rings unit api e2e
+	.ci/rings unit api oracle e2e
 
 test-unit test-api:
 	.ci/rings $(@:test-%=%)
 
 test-e2e: $(VENV)/.installed $(E2E)/node_modules/.installed
 	.ci/rings e2e
+
+# The same oracles as in `make test`, at length: a quarter of an hour.
+oracle: $(VENV)/.installed $(E2E)/node_modules/.installed
+	ACCEPTED_URLS=10000 .ci/rings accepted
+	ORACLE_CASES=1000000 .ci/rings oracle
+	@grep -x '[0-9]* compared, [0-9]* differ' target/rings/oracle.log
 
 $(VENV)/.installed: $(E2E)/requirements.txt
 	$(PYTHON) -m venv --clear $(VENV)

@@ -17,6 +17,7 @@
 //!
 //! * [`domain`]: the pure core. Keys, stores, tokens, the decision, signatures.
 //! * [`api`]: the HTTP surface, one file a resource, and the closed list of failures.
+//! * [`identity`]: keys in force and tokens already verified.
 //! * [`storage`]: calls to the bucket.
 //! * [`config`]: `signer.toml`, environment and flags; the only reader of either.
 //! * [`server`]: the listener.
@@ -39,6 +40,7 @@ pub mod config;
 #[cfg(feature = "dev")]
 pub mod dev;
 pub mod domain;
+pub mod identity;
 pub mod run;
 pub mod server;
 pub mod storage;

@@ -176,7 +176,8 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 fn mint(file: Option<&Path>, set: &[(String, String)], token: &Token) -> Result<String, Failure> {
-    let (secret, rules) = config::read(file, set)?.check_auth()?;
+    let config::Auth { hs256_secret, rules, .. } = config::read(file, set)?.check_auth()?;
+    let secret = hs256_secret.ok_or_else(|| Failure::Usage("auth.hs256_secret is not set".to_owned()))?;
     for store in &token.store_ids {
         StoreId::parse(store, rules.store_rule)
             .map_err(|error| Failure::Usage(format!("--store-id {store}: {error}")))?;

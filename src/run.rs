@@ -9,7 +9,6 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::App;
 use crate::config::Config;
-use crate::domain::token::WeakSecret;
 use crate::server::{serve, system_clock};
 use crate::storage::{BucketClient, ClientError, HealthMonitor};
 
@@ -30,9 +29,6 @@ pub enum StartError {
     /// The client for the bucket could not be set up.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The HMAC secret is too short.
-    #[error(transparent)]
-    Secret(#[from] WeakSecret),
 }
 
 /// Takes an address, with a sentence that tells what to do when it is taken.
@@ -62,7 +58,7 @@ pub async fn run(config: &Config, listener: TcpListener) -> Result<(), StartErro
     }
     let client = Arc::new(BucketClient::new(&config.storage)?);
     let health = HealthMonitor::start(Arc::clone(&client), config.storage.probe_interval, system_clock);
-    let app = Arc::new(App::new(config, client, health)?);
+    let app = Arc::new(App::new(config, client, health));
     let stop = stop_signal()?;
     tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "listening");
     serve(listener, app, &config.server, system_clock, stop).await;

@@ -1,5 +1,6 @@
 //! From a request to its answer: route, token, body, handler, and the headers that all answers share.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -100,13 +101,14 @@ impl App {
         body: B,
         call: &mut Call,
         trace: &mut Trace,
-    ) -> Result<Caller, ApiError>
+    ) -> Result<Arc<Caller>, ApiError>
     where
         B: Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let token = bearer_token(&parts.headers)?;
-        let caller = self.verifier.verify(token, call.now).map_err(|error| ApiError::Unauthorized(Some(error)))?;
+        let caller =
+            self.identity.authenticate(token, call.now).map_err(|error| ApiError::Unauthorized(Some(error)))?;
         trace.subject = caller.subject().map(str::to_owned);
         if route.method == "POST" {
             check_json(&parts.headers)?;

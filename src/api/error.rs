@@ -178,7 +178,8 @@ impl ApiError {
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::Bucket(BucketError::TimedOut) => "bucket_timeout",
             Self::Bucket(BucketError::Unreachable(_) | BucketError::Refused { .. }) => "bucket_failed",
-            Self::Bucket(BucketError::WrongGrant) | Self::Presign(PresignError::Expires) => "internal",
+            Self::Bucket(BucketError::WrongGrant)
+            | Self::Presign(PresignError::Expires | PresignError::TooManyHeaders) => "internal",
             Self::BucketUnavailable(_) => "bucket_unavailable",
             Self::NotReady => "not_ready",
             Self::Presign(PresignError::Clock) => "clock_unusable",

@@ -32,7 +32,8 @@ use crate::config::{Config, Life, Server};
 use crate::domain::key::{KeyRules, ObjectKey};
 use crate::domain::policy::{Action, Caller, Grant, decide};
 use crate::domain::sigv4::Presigner;
-use crate::domain::token::{Verifier, VerifyKey, WeakSecret};
+use crate::domain::token::Verifier;
+use crate::identity::Authenticator;
 use crate::storage::{BucketClient, HealthMonitor};
 
 pub use call::Call;
@@ -42,7 +43,7 @@ pub use reply::Reply;
 /// What a request needs, shared by all requests. Nothing in it waits or locks.
 #[derive(Debug)]
 pub struct App {
-    verifier: Verifier,
+    identity: Authenticator,
     presigner: Presigner,
     bucket: Arc<BucketClient>,
     health: HealthMonitor,
@@ -55,20 +56,12 @@ pub struct App {
 
 impl App {
     /// The service as configured, with the clients that it calls.
-    ///
-    /// # Errors
-    ///
-    /// [`WeakSecret`] when the HMAC secret is too short; [`Config`] has checked that it is not.
-    pub fn new(config: &Config, bucket: Arc<BucketClient>, health: HealthMonitor) -> Result<Self, WeakSecret> {
-        let key = VerifyKey::hs256(config.hs256_secret.expose().as_bytes())?;
-        let storage = &config.storage;
-        Ok(Self {
-            verifier: Verifier::new(vec![key], config.token_rules.clone()),
-            presigner: Presigner::new(
-                storage.public_address.clone(),
-                storage.region.clone(),
-                storage.credentials.clone(),
-            ),
+    #[must_use]
+    pub fn new(config: &Config, bucket: Arc<BucketClient>, health: HealthMonitor) -> Self {
+        let (auth, storage) = (&config.auth, &config.storage);
+        Self {
+            identity: Authenticator::new(Verifier::new(auth.keys.clone(), auth.rules.clone()), auth.cache),
+            presigner: Presigner::new(storage.public_address.clone(), &storage.region, storage.credentials.clone()),
             bucket,
             health,
             key_rules: config.key_rules.clone(),
@@ -76,7 +69,7 @@ impl App {
             download: config.download,
             server: config.server.clone(),
             draining: AtomicBool::new(false),
-        })
+        }
     }
 
     /// From now on `/readyz` tells load balancers to look elsewhere.

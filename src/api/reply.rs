@@ -4,6 +4,9 @@ use hyper::StatusCode;
 use hyper::body::Bytes;
 use serde::Serialize;
 
+/// Holds a signed URL of usual length, so that its answer is written without growing.
+const USUAL_BODY_BYTES: usize = 1024;
+
 /// Status and body of an answer, and the code that the log shows.
 #[derive(Debug)]
 pub struct Reply {
@@ -27,8 +30,9 @@ impl Reply {
 
     /// An answer with a JSON body.
     pub(super) fn json<T: Serialize>(status: StatusCode, body: &T) -> Self {
-        // Our own types have string keys and no failing serializer.
-        let bytes = serde_json::to_vec(body).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(USUAL_BODY_BYTES);
+        // Our own types have string keys and no failing serializer, and memory takes every byte.
+        let _ = serde_json::to_writer(&mut bytes, body);
         Self { body: Some(Bytes::from(bytes)), ..Self::empty(status) }
     }
 }

@@ -1,18 +1,16 @@
 //! Signed URLs: `/download-url`, `/upload-url`, `/delete-url`.
 
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::media_type::is_media_type;
 use super::{ApiError, App, Call, Endpoint, Reply, Route};
 use crate::domain::disposition::{Disposition, content_disposition};
 use crate::domain::policy::{Action, Caller, Grant};
-use crate::domain::sigv4::{SignedUrl, Terms};
+use crate::domain::sigv4::{BoundHeaders, SignedUrl, Terms};
+use crate::domain::utc::UtcSecond;
 
 pub(super) const ROUTES: &[Route] = &[
     Route {
@@ -56,10 +54,10 @@ struct SignedUrlAnswer<'a> {
     method: &'static str,
     url: &'a str,
     key: &'a str,
-    headers: BTreeMap<&'static str, &'a str>,
-    bound_headers: &'a [&'static str],
-    expires_at: String,
-    refresh_after: String,
+    headers: SentHeaders<'a>,
+    bound_headers: BoundHeaders,
+    expires_at: UtcSecond,
+    refresh_after: UtcSecond,
     expires_in: u32,
 }
 
@@ -80,7 +78,7 @@ fn download_url(app: &App, caller: &Caller, call: &Call) -> Result<Reply, ApiErr
     if let Some(version) = params.get("versionId") {
         query.push(("versionId", checked_version(version)?));
     }
-    let terms = Terms { expires_secs: app.download.clamp(params.integer("expiresIn")?), headers: Vec::new(), query };
+    let terms = Terms { expires_secs: app.download.clamp(params.integer("expiresIn")?), headers: &[], query: &query };
     signed_answer(app, &grant, &terms, call)
 }
 
@@ -131,7 +129,7 @@ pub(super) fn upload_url(app: &App, caller: &Caller, call: &Call) -> Result<Repl
     if let Some(checksum) = &request.checksum_sha256 {
         headers.push(("x-amz-checksum-sha256", checked_checksum(checksum)?));
     }
-    let terms = Terms { expires_secs: app.upload.clamp(request.expires_in), headers, query: Vec::new() };
+    let terms = Terms { expires_secs: app.upload.clamp(request.expires_in), headers: &headers, query: &[] };
     signed_answer(app, &grant, &terms, call)
 }
 
@@ -179,28 +177,32 @@ fn signed_answer(app: &App, grant: &Grant, terms: &Terms<'_>, call: &Call) -> Re
         method,
         url: url.expose(),
         key: grant.key().as_str(),
-        headers: terms.headers.iter().filter_map(|(name, value)| Some((sent_name(name)?, *value))).collect(),
-        bound_headers: &bound_headers,
-        expires_at: expires_at.to_string(),
-        refresh_after: refresh_after(expires_at, terms.expires_secs).to_string(),
+        headers: SentHeaders(terms.headers),
+        bound_headers,
+        expires_at,
+        refresh_after: refresh_after(expires_at, terms.expires_secs),
         expires_in: terms.expires_secs,
     };
     Ok(Reply::json(StatusCode::OK, &answer))
 }
 
-/// The name under which a page has to set the header, or nothing for what only the browser sets.
+/// The headers that a page has to set: those that are bound, less what only the browser sets.
 /// <https://fetch.spec.whatwg.org/#forbidden-request-header>
-fn sent_name(name: &'static str) -> Option<&'static str> {
-    match name {
-        "content-length" | "host" => None,
-        "content-type" => Some("Content-Type"),
-        other => Some(other),
+struct SentHeaders<'a>(&'a [(&'static str, &'a str)]);
+
+impl Serialize for SentHeaders<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().filter_map(|(name, value)| match *name {
+            "content-length" => None,
+            "content-type" => Some(("Content-Type", value)),
+            other => Some((other, value)),
+        }))
     }
 }
 
-fn refresh_after(expires_at: Timestamp, expires_secs: u32) -> Timestamp {
+fn refresh_after(expires_at: UtcSecond, expires_secs: u32) -> UtcSecond {
     let life = i64::from(expires_secs);
     let rest = life.saturating_sub(life.saturating_mul(REFRESH_NUMERATOR).saturating_div(REFRESH_DENOMINATOR));
-    // An earlier instant than one that exists, and after 1970, exists.
-    Timestamp::from_second(expires_at.as_second().saturating_sub(rest)).unwrap_or(expires_at)
+    // Between the signing, which was in range, and the end.
+    UtcSecond::from_unix(expires_at.unix().saturating_sub(rest)).unwrap_or(expires_at)
 }

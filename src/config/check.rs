@@ -2,6 +2,7 @@
 //!
 //! Each function returns `None` only after it has reported why.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -9,13 +10,14 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 use url::{Host, Url};
 
-use super::raw::{RawAuth, RawConfig, RawKeys, RawLife, RawServer, RawStorage, RawTelemetry, Secret};
-use super::used::{Addressing, Config, Cors, Life, LogFormat, Server, Storage, Telemetry};
+use super::raw::{RawAuth, RawConfig, RawKey, RawKeys, RawLife, RawServer, RawStorage, RawTelemetry, Secret};
+use super::used::{Addressing, Auth, Config, Cors, Life, LogFormat, Server, Storage, Telemetry};
 use super::{ConfigError, Problem, Sources};
 use crate::domain::key::{KeyFormat, KeyRules, check_segments};
 use crate::domain::sigv4::{BucketAddress, Credentials, MAX_EXPIRES_SECS};
 use crate::domain::store::StoreIdRule;
-use crate::domain::token::{MIN_HMAC_SECRET_BYTES, TokenRules};
+use crate::domain::token::{ALGORITHMS, KeyLoadError, MIN_HMAC_SECRET_BYTES, TokenRules, VerifyKey};
+use crate::identity::CacheLimits;
 
 /// More leeway than this is a clock to repair.
 const MAX_LEEWAY_SECS: u64 = 600;
@@ -44,11 +46,9 @@ pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) 
     let telemetry = telemetry(&raw.telemetry, &mut report);
     let Report { problems, warnings, .. } = report;
     let used = || {
-        let (hs256_secret, token_rules) = auth?;
         Some(Config {
             server: server?,
-            hs256_secret,
-            token_rules,
+            auth: auth?,
             storage: storage?,
             key_rules: key_rules?,
             upload: upload?,
@@ -66,11 +66,7 @@ pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) 
 }
 
 /// The same for `[auth]` alone.
-pub(super) fn check_auth(
-    raw: &RawConfig,
-    sources: &Sources,
-    problems: Vec<Problem>,
-) -> Result<(Secret, TokenRules), ConfigError> {
+pub(super) fn check_auth(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) -> Result<Auth, ConfigError> {
     let mut report = Report { sources, problems, warnings: Vec::new() };
     auth(&raw.auth, &mut report).ok_or(ConfigError { problems: report.problems })
 }
@@ -216,9 +212,26 @@ fn check_origin(origin: &str) -> Result<(), String> {
     if as_sent == origin { Ok(()) } else { Err(format!("holds `{origin}`; browsers send that origin as `{as_sent}`")) }
 }
 
-fn auth(raw: &RawAuth, r: &mut Report<'_>) -> Option<(Secret, TokenRules)> {
+fn auth(raw: &RawAuth, r: &mut Report<'_>) -> Option<Auth> {
     let secret = r.secret("auth.hs256_secret", &raw.hs256_secret, &raw.hs256_secret_file);
-    let secret = secret.and_then(|secret| check_hmac_secret(secret, r));
+    let without_secret = secret.as_ref().is_some_and(|secret| secret.expose().is_empty());
+    if without_secret && raw.keys.is_empty() {
+        // Without a key nobody could be told from anybody, so the process does not start (J36).
+        r.problem(
+            "auth.hs256_secret",
+            format!("is not set, and there is no [[auth.keys]]; draw a secret of {MIN_HMAC_SECRET_BYTES} bytes or more with `openssl rand -base64 48`"),
+        );
+        return None;
+    }
+    let secret = secret.filter(|_| !without_secret);
+    let mut keys: Vec<_> = secret.iter().filter_map(|secret| hmac_key(secret, r)).collect();
+    keys.extend(raw.keys.iter().enumerate().filter_map(|(i, key)| public_key(i, key, r)));
+    let rules = token_rules(raw, r)?;
+    let cache = CacheLimits { entries: raw.cache_entries, bytes: raw.cache_bytes };
+    Some(Auth { keys, hs256_secret: secret, rules, cache })
+}
+
+fn token_rules(raw: &RawAuth, r: &mut Report<'_>) -> Option<TokenRules> {
     let store_claim = Some(raw.store_claim.clone()).filter(|claim| !claim.is_empty());
     let store_claim =
         r.require("auth.store_claim", store_claim, || "is empty; name the claim that holds the store".into());
@@ -226,37 +239,46 @@ fn auth(raw: &RawAuth, r: &mut Report<'_>) -> Option<(Secret, TokenRules)> {
     let store_rule = r.choice("auth.store_ids", &raw.store_ids, &rules);
     let leeway = r.seconds("auth.leeway_secs", raw.leeway_secs, 0, MAX_LEEWAY_SECS);
     let max_ttl = r.seconds("auth.max_token_ttl_secs", raw.max_token_ttl_secs, 0, MAX_TOKEN_TTL_SECS);
-    let token_rules = TokenRules {
+    Some(TokenRules {
         leeway: leeway?,
         max_ttl: max_ttl?,
         store_claim: store_claim?,
         store_rule: store_rule?,
         require_scope: raw.require_scope,
-    };
-    Some((secret?, token_rules))
+    })
 }
 
-/// J36: without a key nobody could be told from anybody, so the process does not start.
-fn check_hmac_secret(secret: Secret, r: &mut Report<'_>) -> Option<Secret> {
+/// One of `[[auth.keys]]`, counted from 0.
+fn public_key(index: usize, raw: &RawKey, r: &mut Report<'_>) -> Option<VerifyKey> {
+    let key = format!("auth.keys.{index}");
+    let algorithm = r.choice(&format!("{key}.algorithm"), &raw.algorithm, ALGORITHMS)?;
+    let pem = r.secret(&format!("{key}.public_key"), &Secret::new(&raw.public_key), &raw.public_key_file)?;
+    match VerifyKey::from_pem(algorithm, pem.expose().as_bytes()) {
+        Ok(loaded) if raw.id.is_empty() => Some(loaded),
+        Ok(loaded) => Some(loaded.with_id(raw.id.clone())),
+        Err(KeyLoadError::Kind) => {
+            r.problem(&format!("{key}.algorithm"), "takes a secret; set `auth.hs256_secret` instead");
+            None
+        }
+        Err(error) => {
+            r.problem(&format!("{key}.public_key"), format!("cannot be used: {error}"));
+            None
+        }
+    }
+}
+
+/// J36: a secret that can be guessed is no secret.
+fn hmac_key(secret: &Secret, r: &mut Report<'_>) -> Option<VerifyKey> {
     const KEY: &str = "auth.hs256_secret";
     let bytes = secret.expose().as_bytes();
-    if bytes.is_empty() {
-        r.problem(
-            KEY,
-            format!("is not set; draw one of {MIN_HMAC_SECRET_BYTES} bytes or more with `openssl rand -base64 48`"),
-        );
-        return None;
+    let key = VerifyKey::hs256(bytes).ok();
+    let key =
+        r.require(KEY, key, || format!("has {} bytes; it must have {MIN_HMAC_SECRET_BYTES} or more", bytes.len()));
+    let distinct = bytes.iter().collect::<BTreeSet<_>>().len();
+    if key.is_some() && distinct < MIN_DISTINCT_BYTES {
+        r.warnings.push(format!("{KEY} has only {distinct} different bytes; draw it with `openssl rand -base64 48`"));
     }
-    if bytes.len() < MIN_HMAC_SECRET_BYTES {
-        r.problem(KEY, format!("has {} bytes; it must have {MIN_HMAC_SECRET_BYTES} or more", bytes.len()));
-        return None;
-    }
-    let distinct: std::collections::BTreeSet<u8> = bytes.iter().copied().collect();
-    if distinct.len() < MIN_DISTINCT_BYTES {
-        r.warnings
-            .push(format!("{KEY} has only {} different bytes; draw it with `openssl rand -base64 48`", distinct.len()));
-    }
-    Some(secret)
+    key
 }
 
 fn storage(raw: &RawStorage, r: &mut Report<'_>) -> Option<Storage> {

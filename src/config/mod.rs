@@ -11,8 +11,6 @@ use figment::Figment;
 use figment::error::{Actual, Kind};
 use figment::value::{Dict, Value};
 
-use crate::domain::token::TokenRules;
-
 mod check;
 mod layers;
 mod problem;
@@ -23,7 +21,7 @@ mod used;
 
 pub use problem::{ConfigError, Problem};
 pub use raw::{RawConfig, Secret};
-pub use used::{Addressing, Config, Cors, Life, LogFormat, Server, Storage, Telemetry};
+pub use used::{Addressing, Auth, Config, Cors, Life, LogFormat, Server, Storage, Telemetry};
 
 /// The file that is read when none is named, if it is there.
 pub const DEFAULT_FILE: &str = "signer.toml";
@@ -90,12 +88,12 @@ impl Loaded {
         })
     }
 
-    /// Checks `[auth]` alone: the secret, and what is asked of tokens.
+    /// Checks `[auth]` alone.
     ///
     /// # Errors
     ///
     /// [`ConfigError`] lists every problem that does not belong to another section.
-    pub fn check_auth(self) -> Result<(Secret, TokenRules), ConfigError> {
+    pub fn check_auth(self) -> Result<Auth, ConfigError> {
         let problems = self.problems.into_iter().filter(|p| p.key.starts_with("auth")).collect();
         check::check_auth(&self.raw, &self.sources, problems)
     }

@@ -109,11 +109,14 @@ impl Default for RawServer {
 pub struct RawAuth {
     pub hs256_secret: Secret,
     pub hs256_secret_file: String,
+    pub keys: Vec<RawKey>,
     pub store_claim: String,
     pub store_ids: String,
     pub require_scope: bool,
     pub leeway_secs: u64,
     pub max_token_ttl_secs: u64,
+    pub cache_entries: u32,
+    pub cache_bytes: u64,
 }
 
 impl Default for RawAuth {
@@ -121,13 +124,27 @@ impl Default for RawAuth {
         Self {
             hs256_secret: Secret::default(),
             hs256_secret_file: String::new(),
+            keys: Vec::new(),
             store_claim: "storeId".to_owned(),
             store_ids: "strict".to_owned(),
             require_scope: false,
             leeway_secs: 30,
             max_token_ttl_secs: 86_400,
+            cache_entries: 10_000,
+            cache_bytes: 16 * 1024 * 1024,
         }
     }
+}
+
+/// `[[auth.keys]]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawKey {
+    pub id: String,
+    pub algorithm: String,
+    pub public_key: String,
+    pub public_key_file: String,
 }
 
 /// `[storage]`

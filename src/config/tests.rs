@@ -188,7 +188,7 @@ fn secrets_come_from_files_without_their_last_newline() {
         "hs256_secret = \"0123456789abcdef0123456789abcdef\"",
         &format!("hs256_secret_file = \"{}\"", secret.0.display()),
     );
-    assert_eq!(load_with(&text, &[]).unwrap().hs256_secret.expose().len(), 32);
+    assert_eq!(load_with(&text, &[]).unwrap().auth.hs256_secret.unwrap().expose().len(), 32);
     let both = text.replace("[storage]", "hs256_secret = \"x\"\n[storage]");
     assert!(problems(&both, &[])[0].contains("keep one of them"));
     let missing = text.replace(&secret.0.display().to_string(), "/nonexistent/secret");

@@ -9,17 +9,16 @@ use url::Url;
 use super::raw::Secret;
 use crate::domain::key::KeyRules;
 use crate::domain::sigv4::{BucketAddress, Credentials};
-use crate::domain::token::TokenRules;
+use crate::domain::token::{TokenRules, VerifyKey};
+use crate::identity::CacheLimits;
 
 /// The configuration as it is used: checked, typed, complete.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The listener.
     pub server: Server,
-    /// What is asked of tokens.
-    pub token_rules: TokenRules,
-    /// The HMAC secret that tokens are signed with, at least 32 bytes.
-    pub hs256_secret: Secret,
+    /// Which tokens are taken.
+    pub auth: Auth,
     /// The bucket.
     pub storage: Storage,
     /// What is a key.
@@ -32,6 +31,19 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// What is allowed and yet worth a second look, one sentence each.
     pub warnings: Vec<String>,
+}
+
+/// `[auth]`
+#[derive(Debug, Clone)]
+pub struct Auth {
+    /// The keys that verify tokens, at least one.
+    pub keys: Vec<VerifyKey>,
+    /// The HMAC secret among them, if there is one: tokens can be minted with it.
+    pub hs256_secret: Option<Secret>,
+    /// What is asked of tokens besides a signature.
+    pub rules: TokenRules,
+    /// How many verified tokens are remembered.
+    pub cache: CacheLimits,
 }
 
 /// `[server]`

@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tempfile::TempDir;
 
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, Config, ConfigError, Secret};
 use crate::domain::token::{MintClaims, mint_hs256};
 use crate::run::{StartError, bind, run};
 use crate::server::system_clock;
@@ -162,9 +162,16 @@ fn configure(address: SocketAddr, s3: SocketAddr, key: &AccessKey, origins: &[St
 
 fn mint(config: &Config, store: &str) -> Result<String, DevError> {
     let claims = MintClaims { sub: Some("dev".to_owned()), ..MintClaims::default() };
-    let (secret, claim) = (config.hs256_secret.expose().as_bytes(), &config.token_rules.store_claim);
-    mint_hs256(secret, claim, &[store.to_owned()], &claims, TOKEN_TTL_SECS, system_clock())
-        .map_err(|error| DevError::System(error.to_string()))
+    let secret = config.auth.hs256_secret.as_ref().map(Secret::expose).unwrap_or_default();
+    mint_hs256(
+        secret.as_bytes(),
+        &config.auth.rules.store_claim,
+        &[store.to_owned()],
+        &claims,
+        TOKEN_TTL_SECS,
+        system_clock(),
+    )
+    .map_err(|error| DevError::System(error.to_string()))
 }
 
 /// 32 random bytes as text.

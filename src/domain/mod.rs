@@ -19,3 +19,4 @@ pub mod policy;
 pub mod sigv4;
 pub mod store;
 pub mod token;
+pub mod utc;

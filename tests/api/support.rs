@@ -93,7 +93,7 @@ impl TestApp {
         let config = config::from_flags(&flags).unwrap();
         let client = Arc::new(BucketClient::new(&config.storage).unwrap());
         let (monitor, health) = HealthMonitor::fixed(Health { verdict: Ok(()), checked_at: Some(now()) });
-        let app = Arc::new(App::new(&config, client, monitor).unwrap());
+        let app = Arc::new(App::new(&config, client, monitor));
         Self { app, config, s3, health }
     }
 

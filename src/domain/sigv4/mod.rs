@@ -7,24 +7,42 @@
 //! A general library signs what a URL library made of the key, and a URL library
 //! resolves `..`. Here the text that is signed and the text that is sent are one
 //! buffer: the key is percent-encoded once, into the URL, and the canonical
-//! request is cut from it. rusty-s3 and botocore are the oracles in the tests.
+//! request is hashed from there. rusty-s3 and botocore are the oracles in the tests.
+//!
+//! # Why it is fast
+//!
+//! What does not change between calls is written once, when the presigner is
+//! made; the signing key changes once a day and is kept ([`signing_key`]). What is
+//! left is one SHA-256 of the canonical request, one HMAC, and one allocation.
+
+mod encode;
+mod signing_key;
+mod terms;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
-use aws_lc_rs::{digest, hmac};
+use aws_lc_rs::digest;
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::Offset;
 use secrecy::{ExposeSecret as _, SecretString};
-use zeroize::Zeroizing;
 
 use super::policy::Grant;
+use super::utc::{BasicText, OutOfRange, UtcSecond};
+use encode::{encode_path, encode_value, encoded_path_len, encoded_value_len, push_hex};
+use signing_key::KeyOfTheDay;
+
+pub use terms::{BoundHeaders, MAX_BOUND_HEADERS, Terms};
 
 /// The longest life that S3 gives a presigned URL: seven days, in seconds.
 pub const MAX_EXPIRES_SECS: u32 = 604_800;
 
-/// The longest URL host, bucket path and query that is written without growing the buffer.
-const URL_CAPACITY: usize = 640;
+/// `&X-Amz-Signature=` and the hexadecimal digits of a SHA-256.
+const SIGNATURE_LEN: usize = 17 + 64;
+/// Day, date, and a life with its name.
+const DATES_LEN: usize = 8 + 16 + 15 + 6;
+/// What a canonical request usually has besides path and query.
+const CANONICAL_LEN: usize = 256;
 
 /// An access key for the bucket.
 #[derive(Clone)]
@@ -54,17 +72,6 @@ pub struct BucketAddress {
     pub path: String,
 }
 
-/// What a URL is bound to besides method, host and key.
-#[derive(Debug, Clone, Default)]
-pub struct Terms<'a> {
-    /// Seconds until the URL ends, 1 to [`MAX_EXPIRES_SECS`].
-    pub expires_secs: u32,
-    /// Headers that the client must send, names in lower case, `host` excepted.
-    pub headers: Vec<(&'static str, &'a str)>,
-    /// Query parameters that are signed too, such as `response-content-disposition`.
-    pub query: Vec<(&'static str, &'a str)>,
-}
-
 /// A URL that was signed, and what the signature covers.
 #[derive(Debug)]
 pub struct SignedUrl {
@@ -73,14 +80,14 @@ pub struct SignedUrl {
     /// The URL, which is a credential.
     pub url: PresignedUrl,
     /// Names of the headers that the signature covers, sorted, in lower case.
-    pub bound_headers: Vec<&'static str>,
+    pub bound_headers: BoundHeaders,
     /// The first second at which the URL is no longer good: `X-Amz-Date + X-Amz-Expires`.
-    pub expires_at: Timestamp,
+    pub expires_at: UtcSecond,
 }
 
 /// The text of a presigned URL. `Debug` and `Display` hide the query, because
 /// whoever reads it can use it until it ends.
-pub struct PresignedUrl(Zeroizing<String>);
+pub struct PresignedUrl(String);
 
 impl PresignedUrl {
     /// The whole URL, for the answer to the caller it was minted for.
@@ -112,169 +119,193 @@ pub enum PresignError {
     /// The life is not 1 to [`MAX_EXPIRES_SECS`] seconds.
     #[error("a URL lives 1 to {MAX_EXPIRES_SECS} seconds")]
     Expires,
+    /// More than [`MAX_BOUND_HEADERS`] headers are to be bound.
+    #[error("a URL binds at most {MAX_BOUND_HEADERS} headers")]
+    TooManyHeaders,
+}
+
+impl From<OutOfRange> for PresignError {
+    fn from(_: OutOfRange) -> Self {
+        Self::Clock
+    }
 }
 
 /// Mints presigned URLs for one bucket with one credential.
-#[derive(Debug)]
 pub struct Presigner {
-    address: BucketAddress,
-    region: String,
-    credentials: Credentials,
+    /// `https://host`, then the path before the key, with the slash in front of it.
+    origin: String,
+    path: String,
+    host: String,
+    /// The query in the order of the canonical request, cut where it changes:
+    /// … day … date … life … names of headers.
+    until_day: String,
+    until_date: String,
+    until_headers: SecretString,
+    /// `/<region>/s3/aws4_request\n`, the rest of the scope after the day.
+    scope: String,
+    key: KeyOfTheDay,
+}
+
+impl fmt::Debug for Presigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Presigner").field("origin", &self.origin).field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 impl Presigner {
     /// A presigner for the bucket at `address`. `region` is the credential scope's, such as `us-east-1` or `auto`.
     #[must_use]
-    pub fn new(address: BucketAddress, region: String, credentials: Credentials) -> Self {
-        Self { address, region, credentials }
+    pub fn new(address: BucketAddress, region: &str, credentials: Credentials) -> Self {
+        let mut until_day = String::from("?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=");
+        encode_value(&mut until_day, &credentials.access_key_id);
+        until_day.push_str("%2F");
+        let mut until_date = String::from("%2F");
+        encode_value(&mut until_date, region);
+        until_date.push_str("%2Fs3%2Faws4_request&X-Amz-Date=");
+        let mut until_headers = String::new();
+        if let Some(token) = &credentials.session_token {
+            until_headers.push_str("&X-Amz-Security-Token=");
+            encode_value(&mut until_headers, token.expose_secret());
+        }
+        until_headers.push_str("&X-Amz-SignedHeaders=");
+        Self {
+            origin: format!("{}://{}", address.scheme, address.host),
+            path: address.path + "/",
+            host: address.host,
+            until_day,
+            until_date,
+            until_headers: until_headers.into(),
+            scope: format!("/{region}/s3/aws4_request\n"),
+            key: KeyOfTheDay::new(credentials.secret_access_key, region.to_owned()),
+        }
     }
 
     /// Mints the URL for what was granted, dated `now` (fractions of a second dropped).
     ///
     /// # Errors
     ///
-    /// [`PresignError`] when the clock or the life is out of range.
+    /// [`PresignError`] when the clock, the life or the number of headers is out of range.
     pub fn presign(&self, grant: &Grant, terms: &Terms<'_>, now: Timestamp) -> Result<SignedUrl, PresignError> {
-        let date = SigningDate::new(now)?;
-        let expires_at = date.plus_seconds(terms.expires_secs)?;
-        let mut headers = terms.headers.clone();
-        headers.push(("host", &self.address.host));
-        headers.sort_unstable();
-        let bound_headers: Vec<&'static str> = headers.iter().map(|(name, _)| *name).collect();
-        let signed_headers = bound_headers.join(";");
-
-        let mut url = Zeroizing::new(String::with_capacity(URL_CAPACITY));
-        url.push_str(&self.address.scheme);
-        url.push_str("://");
-        url.push_str(&self.address.host);
-        let path_start = url.len();
-        url.push_str(&self.address.path);
-        url.push('/');
-        encode_into(&mut url, grant.key().as_str(), Slash::Keep);
-        let path_end = url.len();
-        url.push('?');
-        self.write_query(&mut url, &date, &signed_headers, terms);
-
-        let (address, query) = url.split_at(path_end);
-        let (path, query) = (tail(address, path_start), tail(query, 1));
+        let now = UtcSecond::new(now)?;
+        let expires_at = end(now, terms.expires_secs)?;
+        let headers = terms.headers_with(&self.host).ok_or(PresignError::TooManyHeaders)?;
+        let headers = headers.as_slice();
         let method = grant.action().method();
-        let request = canonical_request(method, path, query, &headers, &signed_headers);
-        let signature = self.sign(&date, &request);
+
+        let date = now.basic();
+        let key = grant.key().as_str();
+        let key_len = encoded_path_len(key);
+
+        let mut url = String::with_capacity(self.url_len(key_len, terms, headers));
+        url.push_str(&self.origin);
+        url.push_str(&self.path);
+        encode_path(&mut url, key, key_len);
+        let path_end = url.len();
+        self.write_query(&mut url, &date, headers, terms);
+
+        // Canonical request and string to sign share a buffer, which neither outgrows.
+        let mut scratch = String::with_capacity(url.len().saturating_add(CANONICAL_LEN));
+        let path = url.get(self.origin.len()..path_end).unwrap_or_default();
+        let query = url.get(path_end..).and_then(|query| query.get(1..)).unwrap_or_default();
+        write_canonical_request(&mut scratch, method, path, query, headers);
+        let hash = digest::digest(&digest::SHA256, scratch.as_bytes());
+        scratch.clear();
+        self.write_string_to_sign(&mut scratch, &date, &hash);
+        let signature = self.key.sign(now, date.day(), scratch.as_bytes());
+
         url.push_str("&X-Amz-Signature=");
         push_hex(&mut url, signature.as_ref());
+        Ok(SignedUrl { method, url: PresignedUrl(url), bound_headers: BoundHeaders::of(headers), expires_at })
+    }
 
-        Ok(SignedUrl { method, url: PresignedUrl(url), bound_headers, expires_at })
+    /// The exact length of the URL, so that its buffer is allocated once.
+    fn url_len(&self, key_len: usize, terms: &Terms<'_>, headers: &[(&'static str, &str)]) -> usize {
+        let fixed = [
+            self.origin.len(),
+            self.path.len(),
+            self.until_day.len(),
+            self.until_date.len(),
+            self.until_headers.expose_secret().len(),
+            DATES_LEN,
+            SIGNATURE_LEN,
+        ];
+        // `;` between two names is three characters.
+        let names = headers.iter().map(|(name, _)| name.len().saturating_add(3));
+        let query = terms
+            .query
+            .iter()
+            .map(|(name, value)| name.len().saturating_add(encoded_value_len(value)).saturating_add(2));
+        fixed.into_iter().chain(names).chain(query).fold(key_len, usize::saturating_add)
     }
 
     /// The canonical query: names in byte order, each once. Ours begin with an
     /// upper-case `X` and so precede every lower-case name in `terms.query`.
-    fn write_query(&self, url: &mut String, date: &SigningDate, signed_headers: &str, terms: &Terms<'_>) {
-        url.push_str("X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=");
-        encode_into(url, &self.credentials.access_key_id, Slash::Encode);
-        url.push_str("%2F");
+    fn write_query(&self, url: &mut String, date: &BasicText, headers: &[(&'static str, &str)], terms: &Terms<'_>) {
+        url.push_str(&self.until_day);
         url.push_str(date.day());
-        url.push_str("%2F");
-        encode_into(url, &self.region, Slash::Encode);
-        url.push_str("%2Fs3%2Faws4_request&X-Amz-Date=");
-        url.push_str(date.basic());
+        url.push_str(&self.until_date);
+        url.push_str(date.as_str());
         url.push_str("&X-Amz-Expires=");
-        url.push_str(&terms.expires_secs.to_string());
-        if let Some(token) = &self.credentials.session_token {
-            url.push_str("&X-Amz-Security-Token=");
-            encode_into(url, token.expose_secret(), Slash::Encode);
-        }
-        url.push_str("&X-Amz-SignedHeaders=");
-        encode_into(url, signed_headers, Slash::Encode);
-        let mut extra = terms.query.clone();
-        extra.sort_unstable();
-        for (name, value) in extra {
+        push_number(url, terms.expires_secs);
+        url.push_str(self.until_headers.expose_secret());
+        push_names(url, headers, "%3B");
+        for (name, value) in terms.sorted_query() {
             url.push('&');
             url.push_str(name);
             url.push('=');
-            encode_into(url, value, Slash::Encode);
+            encode_value(url, value);
         }
     }
 
-    fn sign(&self, date: &SigningDate, canonical_request: &str) -> hmac::Tag {
-        let mut to_sign = String::with_capacity(192);
-        to_sign.push_str("AWS4-HMAC-SHA256\n");
-        to_sign.push_str(date.basic());
-        to_sign.push('\n');
-        to_sign.push_str(date.day());
-        to_sign.push('/');
-        to_sign.push_str(&self.region);
-        to_sign.push_str("/s3/aws4_request\n");
-        push_hex(&mut to_sign, digest::digest(&digest::SHA256, canonical_request.as_bytes()).as_ref());
-        hmac::sign(&self.signing_key(date), to_sign.as_bytes())
-    }
-
-    /// `HMAC(HMAC(HMAC(HMAC("AWS4" + secret, day), region), "s3"), "aws4_request")`.
-    fn signing_key(&self, date: &SigningDate) -> hmac::Key {
-        let secret = Zeroizing::new(format!("AWS4{}", self.credentials.secret_access_key.expose_secret()));
-        let mut key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
-        for part in [date.day(), &self.region, "s3", "aws4_request"] {
-            key = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&key, part.as_bytes()).as_ref());
-        }
-        key
+    fn write_string_to_sign(&self, out: &mut String, date: &BasicText, request: &digest::Digest) {
+        out.push_str("AWS4-HMAC-SHA256\n");
+        out.push_str(date.as_str());
+        out.push('\n');
+        out.push_str(date.day());
+        out.push_str(&self.scope);
+        push_hex(out, request.as_ref());
     }
 }
 
-/// One instant as `YYYYMMDD'T'HHMMSS'Z'`, whose first eight bytes are the day of the credential scope.
-struct SigningDate {
-    instant: Timestamp,
-    text: String,
+fn end(now: UtcSecond, expires_secs: u32) -> Result<UtcSecond, PresignError> {
+    if !(1..=MAX_EXPIRES_SECS).contains(&expires_secs) {
+        return Err(PresignError::Expires);
+    }
+    Ok(UtcSecond::from_unix(now.unix().saturating_add(i64::from(expires_secs)))?)
 }
 
-impl SigningDate {
-    fn new(now: Timestamp) -> Result<Self, PresignError> {
-        let instant = Timestamp::from_second(now.as_second()).map_err(|_| PresignError::Clock)?;
-        if instant < Timestamp::UNIX_EPOCH {
-            return Err(PresignError::Clock);
-        }
-        let t: DateTime = Offset::UTC.to_datetime(instant);
-        let text =
-            format!("{:04}{:02}{:02}T{:02}{:02}{:02}Z", t.year(), t.month(), t.day(), t.hour(), t.minute(), t.second());
-        Ok(Self { instant, text })
-    }
-
-    fn basic(&self) -> &str {
-        &self.text
-    }
-
-    fn day(&self) -> &str {
-        self.text.split_once('T').map_or("", |(day, _)| day)
-    }
-
-    fn plus_seconds(&self, seconds: u32) -> Result<Timestamp, PresignError> {
-        if !(1..=MAX_EXPIRES_SECS).contains(&seconds) {
-            return Err(PresignError::Expires);
-        }
-        let end = self.instant.as_second().checked_add(i64::from(seconds)).ok_or(PresignError::Clock)?;
-        Timestamp::from_second(end).map_err(|_| PresignError::Clock)
-    }
-}
-
-fn canonical_request(method: &str, path: &str, query: &str, headers: &[(&str, &str)], signed_headers: &str) -> String {
-    let mut request = String::with_capacity(URL_CAPACITY);
+fn write_canonical_request(out: &mut String, method: &str, path: &str, query: &str, headers: &[(&'static str, &str)]) {
     for line in [method, path, query] {
-        request.push_str(line);
-        request.push('\n');
+        out.push_str(line);
+        out.push('\n');
     }
     for (name, value) in headers {
-        request.push_str(name);
-        request.push(':');
-        push_canonical_value(&mut request, value);
-        request.push('\n');
+        out.push_str(name);
+        out.push(':');
+        push_canonical_value(out, value);
+        out.push('\n');
     }
-    request.push('\n');
-    request.push_str(signed_headers);
+    out.push('\n');
+    push_names(out, headers, ";");
     // The body is not known when its URL is signed.
-    request.push_str("\nUNSIGNED-PAYLOAD");
-    request
+    out.push_str("\nUNSIGNED-PAYLOAD");
+}
+
+fn push_names(out: &mut String, headers: &[(&'static str, &str)], separator: &str) {
+    for (i, (name, _)) in headers.iter().enumerate() {
+        if i > 0 {
+            out.push_str(separator);
+        }
+        out.push_str(name);
+    }
 }
 
 /// Header values are trimmed, and runs of spaces become one.
 fn push_canonical_value(out: &mut String, value: &str) {
+    if !value.contains(' ') {
+        out.push_str(value);
+        return;
+    }
     for (i, word) in value.split(' ').filter(|word| !word.is_empty()).enumerate() {
         if i > 0 {
             out.push(' ');
@@ -283,44 +314,17 @@ fn push_canonical_value(out: &mut String, value: &str) {
     }
 }
 
-/// Whether `/` stays, as in a path, or becomes `%2F`, as in a query.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Slash {
-    Keep,
-    Encode,
-}
-
-/// Percent-encodes all but the unreserved characters of RFC 3986 section 2.3.
-fn encode_into(out: &mut String, text: &str, slash: Slash) {
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            b'/' if slash == Slash::Keep => out.push('/'),
-            _ => {
-                out.push('%');
-                push_hex_byte(out, byte, b"0123456789ABCDEF");
-            }
+fn push_number(out: &mut String, number: u32) {
+    let mut digits = [0_u8; 10];
+    let mut rest = number;
+    let mut start = digits.len();
+    for (i, digit) in digits.iter_mut().enumerate().rev() {
+        *digit = b'0' | u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
+        start = i;
+        if rest == 0 {
+            break;
         }
     }
+    out.push_str(digits.get(start..).and_then(|digits| std::str::from_utf8(digits).ok()).unwrap_or_default());
 }
-
-fn push_hex(out: &mut String, bytes: &[u8]) {
-    for byte in bytes {
-        push_hex_byte(out, *byte, b"0123456789abcdef");
-    }
-}
-
-/// The two digits of a byte. `& 0x0f` keeps every index inside the table.
-#[allow(clippy::indexing_slicing, reason = "an index below 16 into a table of 16")]
-fn push_hex_byte(out: &mut String, byte: u8, digits: &[u8; 16]) {
-    out.push(char::from(digits[usize::from(byte >> 4)]));
-    out.push(char::from(digits[usize::from(byte & 0x0f)]));
-}
-
-/// `text` from `start`, which is a boundary that was written by this module.
-fn tail(text: &str, start: usize) -> &str {
-    text.get(start..).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests;

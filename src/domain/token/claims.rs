@@ -19,28 +19,12 @@ impl Claims {
         json::object(payload).map(Self).map_err(|_| TokenError::Claims)
     }
 
-    /// `exp`, `nbf`, `iat` and the longest life, against the request's own `now`.
-    pub(super) fn check_times(&self, rules: &TokenRules, now: Timestamp) -> Result<(), TokenError> {
-        let now = now.as_second();
-        let leeway = whole_seconds(rules.leeway);
-        let max_ttl = whole_seconds(rules.max_ttl);
-        let exp = self.numeric_date("exp")?.ok_or(TokenError::Claims)?;
-        let nbf = self.numeric_date("nbf")?;
-        let iat = self.numeric_date("iat")?;
-
-        if now >= exp.saturating_add(leeway) {
-            return Err(TokenError::Expired);
-        }
-        if [nbf, iat].into_iter().flatten().any(|start| start > now.saturating_add(leeway)) {
-            return Err(TokenError::NotYetValid);
-        }
-        // Without `iat` only the life still ahead is known. The leeway lets a token of
-        // exactly the longest life pass when its issuer's clock is a little ahead.
-        let life = iat.map_or(exp.saturating_sub(now.saturating_add(leeway)), |iat| exp.saturating_sub(iat));
-        if max_ttl > 0 && life > max_ttl {
-            return Err(TokenError::LivesTooLong);
-        }
-        Ok(())
+    pub(super) fn times(&self) -> Result<Times, TokenError> {
+        Ok(Times {
+            exp: self.numeric_date("exp")?.ok_or(TokenError::Claims)?,
+            nbf: self.numeric_date("nbf")?,
+            iat: self.numeric_date("iat")?,
+        })
     }
 
     pub(super) fn into_caller(self, rules: &TokenRules) -> Result<Caller, TokenError> {
@@ -68,6 +52,37 @@ impl Claims {
         let seconds = number.as_f64().filter(|s| s.is_finite()).ok_or(TokenError::Claims)?;
         #[allow(clippy::cast_possible_truncation, reason = "a float cast saturates, which is what is wanted")]
         Ok(Some(seconds.floor() as i64))
+    }
+}
+
+/// When a token holds, in seconds since 1970 UTC.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    exp: i64,
+    nbf: Option<i64>,
+    iat: Option<i64>,
+}
+
+impl Times {
+    /// `exp`, `nbf`, `iat` and the longest life, against the request's own `now`.
+    pub(super) fn check(&self, rules: &TokenRules, now: Timestamp) -> Result<(), TokenError> {
+        let Self { exp, nbf, iat } = *self;
+        let now = now.as_second();
+        let leeway = whole_seconds(rules.leeway);
+        let max_ttl = whole_seconds(rules.max_ttl);
+        if now >= exp.saturating_add(leeway) {
+            return Err(TokenError::Expired);
+        }
+        if [nbf, iat].into_iter().flatten().any(|start| start > now.saturating_add(leeway)) {
+            return Err(TokenError::NotYetValid);
+        }
+        // Without `iat` only the life still ahead is known. The leeway lets a token of
+        // exactly the longest life pass when its issuer's clock is a little ahead.
+        let life = iat.map_or(exp.saturating_sub(now.saturating_add(leeway)), |iat| exp.saturating_sub(iat));
+        if max_ttl > 0 && life > max_ttl {
+            return Err(TokenError::LivesTooLong);
+        }
+        Ok(())
     }
 }
 

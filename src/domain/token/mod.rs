@@ -9,22 +9,25 @@
 //! that holds but names no usable store becomes a [`Caller`] that may do
 //! nothing, so that the answer is 403 and not 401.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
 use super::json;
 use super::policy::Caller;
 use super::store::StoreIdRule;
-use claims::Claims;
+use claims::{Claims, Times};
 
 mod claims;
+mod key;
 mod mint;
 
+pub use key::{ALGORITHMS, KeyLoadError, VerifyKey, algorithm_named};
 pub use mint::{MintClaims, mint_hs256};
 
 /// The longest token that is looked at, in bytes.
@@ -32,6 +35,9 @@ pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// The shortest HMAC secret that is taken, in bytes (RFC 7518 section 3.2 for HS256).
 pub const MIN_HMAC_SECRET_BYTES: usize = 32;
+
+/// How many keys a token is tried against at the most.
+const MAX_KEYS_TRIED: usize = 8;
 
 /// What is asked of a token besides a good signature.
 #[derive(Debug, Clone)]
@@ -86,42 +92,32 @@ pub enum TokenError {
     LivesTooLong,
 }
 
-/// A key that verifies tokens of exactly one algorithm.
-pub struct VerifyKey {
-    algorithm: Algorithm,
-    key: DecodingKey,
-}
-
-impl VerifyKey {
-    /// An HS256 key.
-    ///
-    /// # Errors
-    ///
-    /// [`WeakSecret`] when the secret is shorter than [`MIN_HMAC_SECRET_BYTES`].
-    pub fn hs256(secret: &[u8]) -> Result<Self, WeakSecret> {
-        if secret.len() < MIN_HMAC_SECRET_BYTES {
-            return Err(WeakSecret);
-        }
-        Ok(Self { algorithm: Algorithm::HS256, key: DecodingKey::from_secret(secret) })
-    }
-}
-
-impl std::fmt::Debug for VerifyKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("VerifyKey").field("algorithm", &self.algorithm).finish_non_exhaustive()
-    }
-}
-
-/// An HMAC secret that can be guessed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an HMAC secret needs at least {MIN_HMAC_SECRET_BYTES} bytes")]
-pub struct WeakSecret;
-
 /// Checks tokens against a set of keys.
 #[derive(Debug)]
 pub struct Verifier {
     keys: Vec<VerifyKey>,
     rules: TokenRules,
+}
+
+/// A token whose signature held: what it opens, and when.
+///
+/// Worth nothing without a time: [`Verified::caller_at`] is the only way to its caller.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    times: Times,
+    caller: Arc<Caller>,
+}
+
+impl Verified {
+    /// The bearer, if the token holds at `now` under `rules`.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError::Expired`], [`TokenError::NotYetValid`] or [`TokenError::LivesTooLong`].
+    pub fn caller_at(&self, rules: &TokenRules, now: Timestamp) -> Result<Arc<Caller>, TokenError> {
+        self.times.check(rules, now)?;
+        Ok(Arc::clone(&self.caller))
+    }
 }
 
 impl Verifier {
@@ -131,16 +127,30 @@ impl Verifier {
         Self { keys, rules }
     }
 
+    /// What is asked of tokens besides their signature.
+    #[must_use]
+    pub fn rules(&self) -> &TokenRules {
+        &self.rules
+    }
+
     /// Verifies `token` as of `now`.
     ///
     /// # Errors
     ///
     /// [`TokenError`] says which check failed; it is for the log only.
-    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Caller, TokenError> {
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Caller>, TokenError> {
+        self.verify_signed(token)?.caller_at(&self.rules, now)
+    }
+
+    /// Verifies all of `token` that does not depend on the time.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError`] says which check failed; it is for the log only.
+    pub fn verify_signed(&self, token: &str) -> Result<Verified, TokenError> {
         let payload = self.check_signature(token)?;
         let claims = Claims::parse(&payload)?;
-        claims.check_times(&self.rules, now)?;
-        claims.into_caller(&self.rules)
+        Ok(Verified { times: claims.times()?, caller: Arc::new(claims.into_caller(&self.rules)?) })
     }
 
     /// The payload of a token that one of the keys signed.
@@ -152,15 +162,14 @@ impl Verifier {
         let (header, payload) = signed.split_once('.').ok_or(TokenError::Format)?;
         let payload = decode_part(payload)?;
         decode_part(signature)?;
-        let algorithm = check_header(&decode_part(header)?)?;
+        let header = Header::parse(&decode_part(header)?)?;
 
-        let mut candidates = self.keys.iter().filter(|key| key.algorithm == algorithm).peekable();
+        // J12: a token that names no key is tried against few, so that the work is bounded.
+        let mut candidates = self.keys.iter().filter(|key| key.fits(&header)).take(MAX_KEYS_TRIED).peekable();
         if candidates.peek().is_none() {
             return Err(TokenError::Algorithm);
         }
-        let verified = candidates.any(|key| {
-            jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &key.key, algorithm).unwrap_or(false)
-        });
+        let verified = candidates.any(|key| key.verifies(signed, signature));
         if verified { Ok(payload) } else { Err(TokenError::Signature) }
     }
 }
@@ -173,24 +182,32 @@ fn decode_part(part: &str) -> Result<Vec<u8>, TokenError> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Format)
 }
 
-/// Reads the JOSE header; the key hints in it (`jwk`, `jku`, `x5u`, `x5c`) are never followed.
-fn check_header(bytes: &[u8]) -> Result<Algorithm, TokenError> {
-    let header: Map<String, Value> = json::object(bytes).map_err(|_| TokenError::Header)?;
-    if header.contains_key("crit") {
-        return Err(TokenError::Critical);
-    }
-    if header.get("kid").is_some_and(|kid| !kid.is_string()) {
-        return Err(TokenError::Header);
-    }
-    match header.get("typ") {
-        None => {}
-        Some(Value::String(typ)) if is_token_type(typ) => {}
-        Some(_) => return Err(TokenError::Type),
-    }
-    match header.get("alg") {
-        Some(Value::String(alg)) if alg == "HS256" => Ok(Algorithm::HS256),
-        Some(Value::String(_)) => Err(TokenError::Algorithm),
-        _ => Err(TokenError::Header),
+/// What is read of a JOSE header. The key hints in it (`jwk`, `jku`, `x5u`, `x5c`) are never followed.
+struct Header {
+    algorithm: Algorithm,
+    kid: Option<String>,
+}
+
+impl Header {
+    fn parse(bytes: &[u8]) -> Result<Self, TokenError> {
+        let mut header: Map<String, Value> = json::object(bytes).map_err(|_| TokenError::Header)?;
+        if header.contains_key("crit") {
+            return Err(TokenError::Critical);
+        }
+        match header.get("typ") {
+            None => {}
+            Some(Value::String(typ)) if is_token_type(typ) => {}
+            Some(_) => return Err(TokenError::Type),
+        }
+        let kid = match header.remove("kid") {
+            None => None,
+            Some(Value::String(kid)) => Some(kid),
+            Some(_) => return Err(TokenError::Header),
+        };
+        match header.get("alg") {
+            Some(Value::String(alg)) => Ok(Self { algorithm: algorithm_named(alg).ok_or(TokenError::Algorithm)?, kid }),
+            _ => Err(TokenError::Header),
+        }
     }
 }
 

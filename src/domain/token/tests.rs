@@ -27,7 +27,7 @@ fn verifier_with(rules: TokenRules) -> Verifier {
     Verifier::new(vec![VerifyKey::hs256(SECRET).unwrap()], rules)
 }
 
-fn verify(token: &str) -> Result<Caller, TokenError> {
+fn verify(token: &str) -> Result<Arc<Caller>, TokenError> {
     verifier_with(rules()).verify(token, now())
 }
 

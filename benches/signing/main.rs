@@ -1,0 +1,158 @@
+//! The pure steps of a request, each beside a reference in the same run.
+#![allow(missing_docs, clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a broken set-up ends the run")]
+
+mod issuer;
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::{digest, hmac};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
+use filesync_signer::domain::key::{KeyFormat, KeyRules, ObjectKey};
+use filesync_signer::domain::policy::{Action, Caller, decide};
+use filesync_signer::domain::sigv4::{BucketAddress, Credentials, Presigner, Terms};
+use filesync_signer::identity::{Authenticator, CacheLimits};
+use jiff::Timestamp;
+use rusty_s3::S3Action as _;
+use serde_json::Value;
+
+use issuer::Issuer;
+
+const KEY: &str = "s1/3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a";
+const LIFE_SECS: u32 = 900;
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_795_359_600).unwrap()
+}
+
+fn key() -> ObjectKey {
+    let rules = KeyRules { files_root: "livestore-filesync-files".into(), format: KeyFormat::Path };
+    ObjectKey::parse(KEY, &rules).unwrap()
+}
+
+fn caller() -> Arc<Caller> {
+    let issuer = Issuer::hs256();
+    issuer.verifier().verify(&issuer.token(now()), now()).unwrap()
+}
+
+fn presigner() -> Presigner {
+    let address = BucketAddress { scheme: "https".into(), host: "s3.test".into(), path: "/files".into() };
+    let credentials =
+        Credentials { access_key_id: "AKIDEXAMPLE".into(), secret_access_key: "secret".into(), session_token: None };
+    Presigner::new(address, "us-east-1", credentials)
+}
+
+/// The cryptography that a URL cannot do without: one SHA-256 of its canonical
+/// request and one HMAC, with a kept key, of its string to sign.
+fn floor(group: &mut BenchmarkGroup<'_, WallTime>, url: &str, method: &str, headers: &str, names: &str) {
+    let parsed = url::Url::parse(url).unwrap();
+    let query = parsed.query().unwrap().rsplit_once('&').unwrap().0;
+    let request = format!("{method}\n{}\n{query}\n{headers}\n{names}\nUNSIGNED-PAYLOAD", parsed.path());
+    let to_sign = format!("AWS4-HMAC-SHA256\n20261122T150000Z\n20261122/us-east-1/s3/aws4_request\n{}", "0".repeat(64));
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &[7; 32]);
+    group.bench_function("crypto floor", |b| {
+        b.iter(|| {
+            let hash = digest::digest(&digest::SHA256, black_box(request.as_bytes()));
+            (hash, hmac::sign(&key, black_box(to_sign.as_bytes())))
+        });
+    });
+}
+
+fn presign_get(c: &mut Criterion) {
+    let mut group = c.benchmark_group("presign_get");
+    let (presigner, grant) = (presigner(), decide(&caller(), Action::Get, key()).unwrap());
+    let terms = Terms { expires_secs: LIFE_SECS, ..Terms::default() };
+    let url = presigner.presign(&grant, &terms, now()).unwrap();
+    floor(&mut group, url.url.expose(), "GET", "host:s3.test\n", "host");
+    group.bench_function("ours", |b| b.iter(|| presigner.presign(black_box(&grant), &terms, now()).unwrap()));
+
+    let (bucket, credentials) = rusty_s3();
+    let life = Duration::from_secs(LIFE_SECS.into());
+    group.bench_function("rusty-s3", |b| {
+        b.iter(|| bucket.get_object(Some(&credentials), black_box(KEY)).sign_with_time(life, &now()));
+    });
+    group.finish();
+}
+
+fn presign_put_bound(c: &mut Criterion) {
+    const BOUND: [(&str, &str); 3] = [
+        ("content-length", "1048576"),
+        ("content-type", "image/png"),
+        ("x-amz-checksum-sha256", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
+    ];
+    let mut group = c.benchmark_group("presign_put_bound");
+    let (presigner, grant) = (presigner(), decide(&caller(), Action::Put, key()).unwrap());
+    let terms = Terms { expires_secs: LIFE_SECS, headers: &BOUND, query: &[] };
+    let url = presigner.presign(&grant, &terms, now()).unwrap();
+    let headers = "content-length:1048576\ncontent-type:image/png\nhost:s3.test\n\
+                   x-amz-checksum-sha256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n";
+    floor(&mut group, url.url.expose(), "PUT", headers, "content-length;content-type;host;x-amz-checksum-sha256");
+    group.bench_function("ours", |b| b.iter(|| presigner.presign(black_box(&grant), &terms, now()).unwrap()));
+
+    let (bucket, credentials) = rusty_s3();
+    let life = Duration::from_secs(LIFE_SECS.into());
+    group.bench_function("rusty-s3", |b| {
+        b.iter(|| {
+            let mut call = bucket.put_object(Some(&credentials), black_box(KEY));
+            for (name, value) in BOUND {
+                call.headers_mut().insert(name, value);
+            }
+            call.sign_with_time(life, &now())
+        });
+    });
+    group.finish();
+}
+
+/// A thousand keys, from the text to the URL.
+fn presign_batch_1000(c: &mut Criterion) {
+    let (presigner, caller) = (presigner(), caller());
+    let rules = KeyRules { files_root: "livestore-filesync-files".into(), format: KeyFormat::Path };
+    let keys: Vec<_> = (0..1000).map(|i| format!("{KEY}{i:04}")).collect();
+    let terms = Terms { expires_secs: LIFE_SECS, ..Terms::default() };
+    c.bench_function("presign_batch_1000", |b| {
+        b.iter(|| {
+            for key in &keys {
+                let grant = decide(&caller, Action::Get, ObjectKey::parse(key, &rules).unwrap()).unwrap();
+                black_box(presigner.presign(&grant, &terms, now()).unwrap());
+            }
+        });
+    });
+}
+
+fn rusty_s3() -> (rusty_s3::Bucket, rusty_s3::Credentials) {
+    let endpoint = "https://s3.test".parse().unwrap();
+    let bucket = rusty_s3::Bucket::new(endpoint, rusty_s3::UrlStyle::Path, "files", "us-east-1").unwrap();
+    (bucket, rusty_s3::Credentials::new("AKIDEXAMPLE", "secret"))
+}
+
+/// Each algorithm three ways: the first time, once the token is remembered, and by the library alone.
+fn verify(c: &mut Criterion) {
+    for issuer in Issuer::all() {
+        let mut group = c.benchmark_group(format!("verify_{}", issuer.name));
+        let (verifier, token) = (issuer.verifier(), issuer.token(now()));
+        group.bench_function("cold", |b| b.iter(|| verifier.verify(black_box(&token), now()).unwrap()));
+
+        let limits = CacheLimits { entries: 10_000, bytes: 16 << 20 };
+        let authenticator = Authenticator::new(issuer.verifier(), limits);
+        group.bench_function("cached", |b| {
+            b.iter(|| authenticator.authenticate(black_box(&token), now()).unwrap());
+        });
+
+        let mut validation = jsonwebtoken::Validation::new(issuer.algorithm);
+        validation.validate_exp = false;
+        group.bench_function("jsonwebtoken", |b| {
+            b.iter(|| jsonwebtoken::decode::<Value>(black_box(&token), &issuer.decoding, &validation).unwrap());
+        });
+        group.finish();
+    }
+}
+
+fn decision(c: &mut Criterion) {
+    let (caller, key) = (caller(), key());
+    c.bench_function("decide", |b| b.iter(|| decide(black_box(&caller), Action::Get, key.clone()).unwrap()));
+}
+
+criterion_group!(benches, presign_get, presign_put_bound, presign_batch_1000, verify, decision);
+criterion_main!(benches);

@@ -1,0 +1,109 @@
+//! The key that signs, derived once for each UTC day.
+//!
+//! Deriving it is four HMACs, more than all the rest of a signature. It depends
+//! on secret, region and day only, so one is kept; readers take it without a lock
+//! and whoever first sees another day puts the next one in its place. Two that
+//! see it at once derive the same key. A key that is dropped is wiped by aws-lc
+//! (`HMAC_CTX_cleanup`).
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+use aws_lc_rs::hmac;
+use secrecy::{ExposeSecret as _, SecretString};
+use zeroize::Zeroizing;
+
+use crate::domain::utc::UtcSecond;
+
+const SECS_PER_DAY: i64 = 86_400;
+const HMAC_LEN: usize = 32;
+
+/// A secret, and the key derived from it for the day that was last asked for.
+pub(super) struct KeyOfTheDay {
+    secret: SecretString,
+    region: String,
+    kept: ArcSwap<DayKey>,
+}
+
+struct DayKey {
+    /// Days since 1970.
+    day: i64,
+    key: hmac::Key,
+}
+
+impl KeyOfTheDay {
+    pub(super) fn new(secret: SecretString, region: String) -> Self {
+        // A first one, so that there always is one.
+        let kept = ArcSwap::from_pointee(DayKey { day: 0, key: derive(&secret, &region, "19700101") });
+        Self { secret, region, kept }
+    }
+
+    /// Signs with the key of the day that `now` lies in; `day` is its text, such as `20261122`.
+    pub(super) fn sign(&self, now: UtcSecond, day: &str, message: &[u8]) -> hmac::Tag {
+        hmac::sign(&self.of(now, day).key, message)
+    }
+
+    fn of(&self, now: UtcSecond, day: &str) -> Guard<Arc<DayKey>> {
+        let number = now.unix() / SECS_PER_DAY;
+        let kept = self.kept.load();
+        if kept.day == number {
+            return kept;
+        }
+        let next = Arc::new(DayKey { day: number, key: derive(&self.secret, &self.region, day) });
+        self.kept.store(Arc::clone(&next));
+        Guard::from_inner(next)
+    }
+}
+
+/// `HMAC(HMAC(HMAC(HMAC("AWS4" + secret, day), region), "s3"), "aws4_request")`.
+fn derive(secret: &SecretString, region: &str, day: &str) -> hmac::Key {
+    let secret = Zeroizing::new(format!("AWS4{}", secret.expose_secret()));
+    let mut key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    for part in [day, region, "s3", "aws4_request"] {
+        let mut next = Zeroizing::new([0; HMAC_LEN]);
+        // Into a buffer of its own length, which cannot fail, and which is wiped.
+        let _ = hmac::sign_to_buffer(&key, part.as_bytes(), next.as_mut_slice());
+        key = hmac::Key::new(hmac::HMAC_SHA256, next.as_slice());
+    }
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> UtcSecond {
+        UtcSecond::from_unix(second).unwrap()
+    }
+
+    #[test]
+    fn the_key_changes_with_the_utc_day_and_comes_back() {
+        let key = KeyOfTheDay::new("secret".into(), "us-east-1".into());
+        let sign = |second, day| key.sign(at(second), day, b"message").as_ref().to_vec();
+        let (first, last) = (sign(86_400, "19700102"), sign(172_799, "19700102"));
+        assert_eq!(first, last);
+        let next = sign(172_800, "19700103");
+        assert_ne!(last, next);
+        // A clock that is set back signs for the day that it shows.
+        assert_eq!(sign(172_799, "19700102"), first);
+        assert_eq!(sign(0, "19700101"), sign(1, "19700101"));
+    }
+
+    #[test]
+    fn many_threads_at_midnight_all_sign_for_their_own_day() {
+        let key = KeyOfTheDay::new("secret".into(), "us-east-1".into());
+        let expected = [(0, "19700101"), (86_400, "19700102")]
+            .map(|(second, day)| (second, day, key.sign(at(second), day, b"m").as_ref().to_vec()));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..500 {
+                        for (second, day, signature) in &expected {
+                            assert_eq!(key.sign(at(*second), day, b"m").as_ref(), signature);
+                        }
+                    }
+                });
+            }
+        });
+    }
+}
