@@ -1,5 +1,5 @@
 # One word each. `make test` installs what the tests need into the tree and runs every ring.
-.PHONY: dev lint test test-unit test-api test-e2e oracle bench clean
+.PHONY: dev lint test test-unit test-api test-e2e oracle bench bench-service clean
 .DELETE_ON_ERROR:
 
 CARGO ?= cargo
@@ -8,6 +8,8 @@ NPM ?= npm
 
 VENV := target/venv
 E2E := tests/e2e
+SERVICE := benches/service
+PEER := $(SERVICE)/peer
 
 dev:
 	$(CARGO) run --locked -- dev
@@ -43,8 +45,20 @@ $(E2E)/node_modules/.installed: $(E2E)/package-lock.json $(E2E)/package.json $(E
 	cd $(E2E) && $(NPM) ci --no-progress
 	touch $@
 
-bench:
-	$(CARGO) bench --locked
+# The pure steps, then the whole service; without the embedded S3, as in production.
+bench: bench-service
+	$(CARGO) bench --locked --no-default-features
+
+# Two builds: in one, the example's dev-dependencies would give the signer tokio's test clock.
+bench-service: $(PEER)/node_modules/.installed
+	$(SERVICE)/install.sh
+	$(CARGO) build --locked --release --no-default-features --bin signer
+	$(CARGO) build --locked --release --no-default-features --example bare_hyper
+	$(PYTHON) -B $(SERVICE)/run.py $(BENCH_FLAGS)
+
+$(PEER)/node_modules/.installed: $(PEER)/package-lock.json $(PEER)/package.json $(PEER)/.npmrc
+	cd $(PEER) && $(NPM) ci --no-progress
+	touch $@
 
 clean:
-	rm -rf target $(E2E)/node_modules
+	rm -rf target $(E2E)/node_modules $(PEER)/node_modules

@@ -51,7 +51,9 @@ pub async fn serve(
     let connections = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.keep_alive(true)
-        .half_close(false)
+        // Else hyper reads once more during each request, only to notice a client that left;
+        // the answers are short, and a delete that was asked for is to be done.
+        .half_close(true)
         .header_read_timeout(None)
         .max_headers(settings.max_headers)
         .max_buf_size(settings.max_head_bytes);

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use hyper::body::Bytes;
 use jiff::Timestamp;
-use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 
 use super::ApiError;
@@ -12,85 +11,107 @@ use crate::domain::json;
 
 /// What a handler may know of the request. Its one reading of the clock is in it.
 #[derive(Debug)]
-pub struct Call {
+pub struct Call<'a> {
     /// Stands in the answer, in the log, and in nothing else.
-    pub request_id: String,
+    pub request_id: &'a str,
     /// When the request was taken in.
     pub now: Timestamp,
     /// The query as sent, without `?`.
-    pub query: String,
+    pub query: &'a str,
     /// The body of a POST, within its limit; empty otherwise.
     pub body: Bytes,
 }
 
-impl Call {
+impl<'a> Call<'a> {
     /// The body as one JSON object. Unknown members are ignored, duplicate ones refused.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
         Ok(json::object(&self.body)?)
     }
 
-    /// The query's parameters, decoded once.
-    pub(super) fn params(&self) -> Result<Params<'_>, ApiError> {
-        Params::parse(&self.query)
+    /// The query's parameters.
+    pub(super) fn params(&self) -> Result<Params<'a>, ApiError> {
+        Params::parse(self.query)
     }
 }
 
+/// More parameters than any of our routes has are a mistake.
+const MAX_PARAMS: usize = 32;
+
 /// Query parameters, each name once. Unknown ones are ignored.
-pub(super) struct Params<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+#[derive(Debug)]
+pub(super) struct Params<'a>(&'a str);
 
 impl<'a> Params<'a> {
     /// As `application/x-www-form-urlencoded`, which `URLSearchParams` writes: `+` is a
     /// space. Stricter than the form parser of the URL standard, which repairs what is
     /// no UTF-8 or no escape: a repaired key would be another key.
     fn parse(query: &'a str) -> Result<Self, ApiError> {
-        let mut params: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let (name, value) = (decode(name)?, decode(value)?);
-            if params.iter().any(|(known, _)| *known == name) {
-                return Err(ApiError::InvalidRequest("a query parameter is given twice".into()));
-            }
-            params.push((name, value));
+        let params = Self(query);
+        if params.pairs().nth(MAX_PARAMS).is_some() {
+            return Err(ApiError::InvalidRequest(format!("there are more than {MAX_PARAMS} query parameters")));
         }
-        Ok(Self(params))
+        for (i, (name, _)) in params.pairs().enumerate() {
+            let name = decode(name)?;
+            for (earlier, _) in params.pairs().take(i) {
+                if decode(earlier)? == name {
+                    return Err(ApiError::InvalidRequest("a query parameter is given twice".into()));
+                }
+            }
+        }
+        Ok(params)
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_ref())
+    fn pairs(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        self.0.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
     }
 
-    pub(super) fn required(&self, name: &str) -> Result<&str, ApiError> {
-        self.get(name).ok_or_else(|| ApiError::InvalidRequest(format!("the query parameter {name} is missing")))
+    /// The value of a parameter, decoded once, or nothing when it is absent.
+    pub(super) fn get(&self, name: &str) -> Result<Option<Cow<'a, str>>, ApiError> {
+        for (known, value) in self.pairs() {
+            if decode(known)? == name {
+                return decode(value).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn required(&self, name: &str) -> Result<Cow<'a, str>, ApiError> {
+        self.get(name)?.ok_or_else(|| ApiError::InvalidRequest(format!("the query parameter {name} is missing")))
     }
 
     /// A whole number, or nothing when the parameter is absent.
     pub(super) fn integer(&self, name: &str) -> Result<Option<i64>, ApiError> {
-        let parse = |text: &str| {
+        let parse = |text: Cow<'_, str>| {
             text.parse().map_err(|_| ApiError::InvalidRequest(format!("the query parameter {name} is no whole number")))
         };
-        self.get(name).map(parse).transpose()
+        self.get(name)?.map(parse).transpose()
     }
 }
 
+/// One pass, one allocation at most.
 fn decode(text: &str) -> Result<Cow<'_, str>, ApiError> {
+    if !text.contains(['%', '+']) {
+        return Ok(Cow::Borrowed(text));
+    }
     let malformed = || ApiError::InvalidRequest("the query is not percent-encoded UTF-8".into());
-    if !escapes_are_whole(text) {
-        return Err(malformed());
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut digit = || hex_value(bytes.next()?);
+                let (high, low) = (digit().ok_or_else(malformed)?, digit().ok_or_else(malformed)?);
+                high << 4 | low
+            }
+            other => other,
+        });
     }
-    if text.contains('+') {
-        let spaced = text.replace('+', " ");
-        let decoded = percent_decode_str(&spaced).decode_utf8().map_err(|_| malformed())?;
-        return Ok(Cow::Owned(decoded.into_owned()));
-    }
-    percent_decode_str(text).decode_utf8().map_err(|_| malformed())
+    String::from_utf8(decoded).map(Cow::Owned).map_err(|_| malformed())
 }
 
-/// Whether every `%` begins an escape.
-fn escapes_are_whole(text: &str) -> bool {
-    text.split('%').skip(1).all(|rest| {
-        let mut digits = rest.bytes();
-        [digits.next(), digits.next()].iter().all(|digit| digit.is_some_and(|d| d.is_ascii_hexdigit()))
-    })
+fn hex_value(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]
@@ -99,10 +120,10 @@ mod tests {
 
     #[test]
     fn parameters_are_decoded_once() {
-        let params = Params::parse("key=s1%2Fa+b%2Bc%2520&x&expiresIn=60").map_err(|e| e.to_string());
-        let params = params.unwrap();
-        assert_eq!(params.get("key"), Some("s1/a b+c%20"));
-        assert_eq!(params.get("x"), Some(""));
+        let params = Params::parse("key=s1%2Fa+b%2Bc%2520&x&expiresIn=60").unwrap();
+        assert_eq!(params.get("key").unwrap().unwrap(), "s1/a b+c%20");
+        assert_eq!(params.get("x").unwrap().unwrap(), "");
+        assert!(params.get("absent").unwrap().is_none());
         assert_eq!(params.integer("expiresIn").unwrap(), Some(60));
         assert!(params.required("absent").is_err());
         assert!(params.integer("key").is_err());
@@ -111,8 +132,19 @@ mod tests {
     /// K14: nothing is repaired.
     #[test]
     fn ambiguous_queries_are_refused() {
-        for query in ["key=a&key=b", "key=a&%6bey=b", "key=%ff", "key=%c0%af", "key=%", "key=%2", "key=%zz", "%=1"] {
+        for query in ["key=a&key=b", "key=a&%6bey=b", "x&key=a&x", "%=1", "%ff=1&key=a"] {
             assert!(Params::parse(query).is_err(), "{query}");
         }
+        for query in ["key=%ff", "key=%c0%af", "key=%", "key=%2", "key=%zz"] {
+            assert!(Params::parse(query).unwrap().get("key").is_err(), "{query}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_bounded() {
+        let many = |count: usize| (0..count).map(|i| format!("p{i}=")).collect::<Vec<_>>().join("&");
+        assert!(Params::parse(&many(MAX_PARAMS)).is_ok());
+        assert!(Params::parse(&many(MAX_PARAMS + 1)).is_err());
+        assert!(Params::parse(&"&".repeat(8000)).is_ok());
     }
 }

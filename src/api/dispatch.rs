@@ -1,9 +1,11 @@
 //! From a request to its answer: route, token, body, handler, and the headers that all answers share.
 
+use std::fmt::{self, Write as _};
+use std::io::Cursor;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes};
 use hyper::header::{
     ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
@@ -15,7 +17,7 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use super::cors::is_preflight;
-use super::{ApiError, App, Call, Endpoint, Reply, Route, routes};
+use super::{AnswerBody, ApiError, App, Call, Endpoint, Reply, Route, routes};
 use crate::domain::policy::Caller;
 use crate::telemetry::request_id::{RequestId, X_REQUEST_ID};
 
@@ -25,20 +27,23 @@ const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
 
+/// Room for the headers that an answer usually has, a page's among them.
+const USUAL_HEADERS: usize = 16;
+
 /// What a caller sent is logged up to here, in characters.
 const MAX_LOGGED_CHARS: usize = 128;
 
 /// What the log says of a request besides its answer.
 #[derive(Default)]
 struct Trace {
-    subject: Option<String>,
+    caller: Option<Arc<Caller>>,
     /// For the log only: why it failed.
     cause: Option<String>,
 }
 
 impl App {
     /// Answers one request as of `now`. Never fails: a failure is an answer, too.
-    pub async fn respond<B>(&self, request: Request<B>, now: Timestamp) -> Response<Full<Bytes>>
+    pub async fn respond<B>(&self, request: Request<B>, now: Timestamp) -> Response<AnswerBody>
     where
         B: Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -49,16 +54,12 @@ impl App {
         let origin = self.server.cors.allowed_origin(&parts.headers);
         let mut trace = Trace::default();
 
-        let mut headers = HeaderMap::new();
+        let mut headers = HeaderMap::with_capacity(USUAL_HEADERS);
         let outcome = if is_preflight(&parts) {
             self.preflight(&parts, &mut headers)
         } else {
-            let call = Call {
-                request_id: id.as_str().to_owned(),
-                now,
-                query: parts.uri.query().unwrap_or_default().to_owned(),
-                body: Bytes::new(),
-            };
+            let call =
+                Call { request_id: id.as_str(), now, query: parts.uri.query().unwrap_or_default(), body: Bytes::new() };
             timeout(self.server.request_timeout, self.answer(&parts, body, call, &mut trace))
                 .await
                 .unwrap_or(Err(ApiError::RequestTimeout))
@@ -70,10 +71,10 @@ impl App {
         log(&parts, &reply, &id, &trace, started);
 
         self.server.cors.apply(origin, &mut headers);
-        finish(reply, &id, headers, parts.method == Method::HEAD)
+        finish(reply, id, headers, parts.method == Method::HEAD)
     }
 
-    async fn answer<B>(&self, parts: &Parts, body: B, mut call: Call, trace: &mut Trace) -> Result<Reply, ApiError>
+    async fn answer<B>(&self, parts: &Parts, body: B, mut call: Call<'_>, trace: &mut Trace) -> Result<Reply, ApiError>
     where
         B: Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -99,7 +100,7 @@ impl App {
         route: &Route,
         parts: &Parts,
         body: B,
-        call: &mut Call,
+        call: &mut Call<'_>,
         trace: &mut Trace,
     ) -> Result<Arc<Caller>, ApiError>
     where
@@ -109,7 +110,7 @@ impl App {
         let token = bearer_token(&parts.headers)?;
         let caller =
             self.identity.authenticate(token, call.now).map_err(|error| ApiError::Unauthorized(Some(error)))?;
-        trace.subject = caller.subject().map(str::to_owned);
+        trace.caller = Some(Arc::clone(&caller));
         if route.method == "POST" {
             check_json(&parts.headers)?;
             call.body = self.read_body(body).await?;
@@ -134,17 +135,28 @@ impl App {
     }
 
     fn route(&self, parts: &Parts) -> Result<&'static Route, ApiError> {
-        let rows: Vec<_> = self.rows_at(parts.uri.path()).collect();
-        if rows.is_empty() {
-            return Err(ApiError::NotFound);
+        let mut rows = self.rows_at(parts.uri.path());
+        match rows.find(|row| has_method(row, &parts.method)) {
+            Some(row) => Ok(row),
+            None => Err(ApiError::MethodNotAllowed(self.allow(parts)?)),
         }
-        let found = rows.iter().find(|row| has_method(row, &parts.method));
-        found.copied().ok_or_else(|| ApiError::MethodNotAllowed(allow(&rows)))
     }
 
     fn rows_at(&self, path: &str) -> impl Iterator<Item = &'static Route> {
-        let path = path.strip_prefix(self.server.base_path.as_str()).unwrap_or_default().to_owned();
+        let path = path.strip_prefix(self.server.base_path.as_str()).unwrap_or_default();
         routes().filter(move |row| row.path == path)
+    }
+
+    /// The methods of a path, or that there is no such path.
+    fn allow(&self, parts: &Parts) -> Result<String, ApiError> {
+        let mut methods: Vec<_> = self.rows_at(parts.uri.path()).map(|row| row.method).collect();
+        if methods.is_empty() {
+            return Err(ApiError::NotFound);
+        }
+        if self.rows_at(parts.uri.path()).any(|row| has_method(row, &Method::HEAD)) {
+            methods.push("HEAD");
+        }
+        Ok(methods.join(", "))
     }
 
     async fn read_body<B>(&self, body: B) -> Result<Bytes, ApiError>
@@ -171,11 +183,7 @@ impl App {
         if self.server.cors.allowed_origin(&parts.headers).is_none() {
             return Err(ApiError::OriginNotAllowed);
         }
-        let rows: Vec<_> = self.rows_at(parts.uri.path()).collect();
-        if rows.is_empty() {
-            return Err(ApiError::NotFound);
-        }
-        self.server.cors.apply_preflight(&allow(&rows), headers);
+        self.server.cors.apply_preflight(&self.allow(parts)?, headers);
         Ok(Reply::empty(StatusCode::NO_CONTENT))
     }
 }
@@ -185,14 +193,6 @@ impl App {
 fn has_method(row: &Route, method: &Method) -> bool {
     row.method == method.as_str()
         || (method == Method::HEAD && row.method == "GET" && matches!(row.endpoint, Endpoint::Open(_)))
-}
-
-fn allow(rows: &[&Route]) -> String {
-    let mut methods: Vec<_> = rows.iter().map(|row| row.method).collect();
-    if rows.iter().any(|row| has_method(row, &Method::HEAD)) {
-        methods.push("HEAD");
-    }
-    methods.join(", ")
 }
 
 /// The token of the one `Authorization` header (RFC 6750 section 2.1).
@@ -237,39 +237,42 @@ fn cause(error: &ApiError) -> Option<String> {
 }
 
 fn log(parts: &Parts, reply: &Reply, id: &RequestId, trace: &Trace, started: Instant) {
-    let (method, path) = (escaped(parts.method.as_str()), escaped(parts.uri.path()));
-    let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let (method, path) = (Escaped(parts.method.as_str()), Escaped(parts.uri.path()));
+    let status = reply.status.as_u16();
     tracing::info!(
         request_id = id.as_str(),
-        method,
-        path,
-        status = reply.status.as_u16(),
+        %method,
+        %path,
+        status,
         code = Some(reply.code).filter(|code| !code.is_empty()),
         cause = trace.cause.as_deref(),
-        sub = trace.subject.as_deref().map(escaped),
-        duration_us,
-        "{method} {path} {}",
-        reply.status.as_u16()
+        sub = trace.caller.as_ref().and_then(|caller| caller.subject()).map(|sub| display(Escaped(sub))),
+        duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        "{method} {path} {status}"
     );
 }
 
 /// What a caller sent, on one line and cut.
-fn escaped(text: &str) -> String {
-    text.chars().take(MAX_LOGGED_CHARS).flat_map(char::escape_debug).collect()
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().take(MAX_LOGGED_CHARS).flat_map(char::escape_debug).try_for_each(|c| f.write_char(c))
+    }
 }
 
 /// The headers that every answer has.
-fn finish(reply: Reply, id: &RequestId, mut headers: HeaderMap, head: bool) -> Response<Full<Bytes>> {
+fn finish(reply: Reply, id: RequestId, mut headers: HeaderMap, head: bool) -> Response<AnswerBody> {
     headers.insert(CACHE_CONTROL, NO_STORE);
     headers.insert(REFERRER_POLICY, NO_REFERRER);
     headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-    insert(&mut headers, X_REQUEST_ID, HeaderValue::from_str(id.as_str()).ok());
+    headers.insert(X_REQUEST_ID, id.into_header());
     insert(&mut headers, RETRY_AFTER, reply.retry_after.map(HeaderValue::from));
     insert(&mut headers, ALLOW, reply.allow.and_then(|allow| HeaderValue::from_str(&allow).ok()));
     insert(&mut headers, WWW_AUTHENTICATE, reply.challenge.then_some(BEARER));
     insert(&mut headers, CONTENT_TYPE, reply.body.is_some().then_some(JSON));
     let body = reply.body.filter(|_| !head).unwrap_or_default();
-    let mut response = Response::new(Full::new(body));
+    let mut response = Response::new(AnswerBody::new(Cursor::new(body)));
     *response.status_mut() = reply.status;
     *response.headers_mut() = headers;
     response

@@ -41,25 +41,25 @@ struct HealthAnswer {
 
 const OK: HealthAnswer = HealthAnswer { status: "ok", checked_at: None };
 
-fn health(app: &App, call: &Call) -> Reply {
+fn health(app: &App, call: &Call<'_>) -> Reply {
     let health = app.health.health();
     match health.verdict {
         Ok(()) => {
             let checked_at = health.checked_at.and_then(|at| at.round(jiff::Unit::Second).ok());
             Reply::json(StatusCode::OK, &HealthAnswer { checked_at: checked_at.map(|at| at.to_string()), ..OK })
         }
-        Err(failure) => ApiError::BucketUnavailable(failure).into_reply(&call.request_id),
+        Err(failure) => ApiError::BucketUnavailable(failure).into_reply(call.request_id),
     }
 }
 
-fn livez(_: &App, _: &Call) -> Reply {
+fn livez(_: &App, _: &Call<'_>) -> Reply {
     Reply::json(StatusCode::OK, &OK)
 }
 
 /// Signing needs no bucket, so a bucket that is down does not take a replica out of service.
-fn readyz(app: &App, call: &Call) -> Reply {
+fn readyz(app: &App, call: &Call<'_>) -> Reply {
     if app.draining.load(Ordering::Relaxed) {
-        ApiError::NotReady.into_reply(&call.request_id)
+        ApiError::NotReady.into_reply(call.request_id)
     } else {
         Reply::json(StatusCode::OK, &OK)
     }

@@ -38,7 +38,7 @@ use crate::storage::{BucketClient, HealthMonitor};
 
 pub use call::Call;
 pub use error::{ApiError, CODES};
-pub use reply::Reply;
+pub use reply::{AnswerBody, Reply};
 
 /// What a request needs, shared by all requests. Nothing in it waits or locks.
 #[derive(Debug)]
@@ -91,11 +91,11 @@ pub type Pending<'a> = Pin<Box<dyn Future<Output = Result<Reply, ApiError>> + Se
 #[derive(Debug, Clone, Copy)]
 pub enum Endpoint {
     /// No token; one that is sent is not looked at.
-    Open(fn(&App, &Call) -> Reply),
+    Open(fn(&App, &Call<'_>) -> Reply),
     /// A token. A plain function: it cannot wait for the bucket.
-    Sign(fn(&App, &Caller, &Call) -> Result<Reply, ApiError>),
+    Sign(fn(&App, &Caller, &Call<'_>) -> Result<Reply, ApiError>),
     /// A token. May wait for the bucket.
-    Act(for<'a> fn(&'a App, &'a Caller, &'a Call) -> Pending<'a>),
+    Act(for<'a> fn(&'a App, &'a Caller, &'a Call<'a>) -> Pending<'a>),
 }
 
 /// One row of the surface.

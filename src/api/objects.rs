@@ -36,10 +36,10 @@ struct ObjectAnswer<'a> {
 }
 
 /// `GET /object`
-fn inspect<'a>(app: &'a App, caller: &'a Caller, call: &'a Call) -> Pending<'a> {
+fn inspect<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let params = call.params()?;
-        let grant = app.grant(caller, Action::Head, params.required("key")?)?;
+        let grant = app.grant(caller, Action::Head, &params.required("key")?)?;
         let object = app.bucket.head(&grant, call.now).await?.ok_or(ApiError::ObjectNotFound)?;
         let answer = ObjectAnswer {
             key: grant.key().as_str(),
@@ -54,8 +54,8 @@ fn inspect<'a>(app: &'a App, caller: &'a Caller, call: &'a Call) -> Pending<'a> 
 }
 
 /// `DELETE /object`
-fn delete_in_query<'a>(app: &'a App, caller: &'a Caller, call: &'a Call) -> Pending<'a> {
-    Box::pin(async move { delete(app, caller, call.params()?.required("key")?, call).await })
+fn delete_in_query<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
+    Box::pin(async move { delete(app, caller, &call.params()?.required("key")?, call).await })
 }
 
 #[derive(Deserialize)]
@@ -64,11 +64,11 @@ struct DeleteRequest {
 }
 
 /// `POST /v1/delete`
-pub(super) fn delete_in_body<'a>(app: &'a App, caller: &'a Caller, call: &'a Call) -> Pending<'a> {
+pub(super) fn delete_in_body<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
     Box::pin(async move { delete(app, caller, &call.json::<DeleteRequest>()?.key, call).await })
 }
 
-async fn delete(app: &App, caller: &Caller, key: &str, call: &Call) -> Result<Reply, ApiError> {
+async fn delete(app: &App, caller: &Caller, key: &str, call: &Call<'_>) -> Result<Reply, ApiError> {
     let grant = app.grant(caller, Action::Delete, key)?;
     app.bucket.delete(&grant, call.now).await?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))

@@ -1,8 +1,13 @@
 //! An answer before the headers that all answers share.
 
+use std::io::Cursor;
+
+use http_body_util::Full;
 use hyper::StatusCode;
-use hyper::body::Bytes;
 use serde::Serialize;
+
+/// The body of an answer: known whole. Not `Bytes`, which would allocate once more to share it.
+pub type AnswerBody = Full<Cursor<Vec<u8>>>;
 
 /// Holds a signed URL of usual length, so that its answer is written without growing.
 const USUAL_BODY_BYTES: usize = 1024;
@@ -11,7 +16,7 @@ const USUAL_BODY_BYTES: usize = 1024;
 #[derive(Debug)]
 pub struct Reply {
     pub(super) status: StatusCode,
-    pub(super) body: Option<Bytes>,
+    pub(super) body: Option<Vec<u8>>,
     /// The error code, empty for a success.
     pub(super) code: &'static str,
     /// `Retry-After` in seconds.
@@ -33,6 +38,6 @@ impl Reply {
         let mut bytes = Vec::with_capacity(USUAL_BODY_BYTES);
         // Our own types have string keys and no failing serializer, and memory takes every byte.
         let _ = serde_json::to_writer(&mut bytes, body);
-        Self { body: Some(Bytes::from(bytes)), ..Self::empty(status) }
+        Self { body: Some(bytes), ..Self::empty(status) }
     }
 }

@@ -62,24 +62,25 @@ struct SignedUrlAnswer<'a> {
 }
 
 /// `GET /download-url`
-fn download_url(app: &App, caller: &Caller, call: &Call) -> Result<Reply, ApiError> {
+fn download_url(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, ApiError> {
     let params = call.params()?;
-    let action = match params.get("method") {
+    let action = match params.get("method")?.as_deref() {
         None | Some("GET") => Action::Get,
         Some("HEAD") => Action::Head,
         Some(_) => return Err(ApiError::InvalidRequest("method must be GET or HEAD".into())),
     };
-    let grant = app.grant(caller, action, params.required("key")?)?;
-    let disposition = disposition(params.get("disposition"), params.get("filename"))?;
+    let grant = app.grant(caller, action, &params.required("key")?)?;
+    let disposition = disposition(params.get("disposition")?.as_deref(), params.get("filename")?.as_deref())?;
+    let version = params.get("versionId")?;
     let mut query = Vec::new();
     if let Some(value) = &disposition {
         query.push(("response-content-disposition", value.as_str()));
     }
-    if let Some(version) = params.get("versionId") {
+    if let Some(version) = &version {
         query.push(("versionId", checked_version(version)?));
     }
-    let terms = Terms { expires_secs: app.download.clamp(params.integer("expiresIn")?), headers: &[], query: &query };
-    signed_answer(app, &grant, &terms, call)
+    let expires_secs = app.download.clamp(params.integer("expiresIn")?);
+    signed_answer(app, &grant, &Terms { expires_secs, headers: &[], query: &query }, call)
 }
 
 /// A file name alone means that the file is to be saved under it.
@@ -114,7 +115,7 @@ struct UploadRequest {
 }
 
 /// `POST /upload-url`
-pub(super) fn upload_url(app: &App, caller: &Caller, call: &Call) -> Result<Reply, ApiError> {
+pub(super) fn upload_url(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, ApiError> {
     let request: UploadRequest = call.json()?;
     let grant = app.grant(caller, Action::Put, &request.key)?;
     let length = request.content_length.map(checked_length).transpose()?;
@@ -156,7 +157,7 @@ struct KeyRequest {
 }
 
 /// `POST /delete-url`
-fn delete_url(app: &App, caller: &Caller, call: &Call) -> Result<Reply, ApiError> {
+fn delete_url(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, ApiError> {
     let request: KeyRequest = call.json()?;
     let grant = app.grant(caller, Action::Delete, &request.key)?;
     let terms = Terms { expires_secs: app.upload.clamp(request.expires_in), ..Terms::default() };
@@ -164,14 +165,14 @@ fn delete_url(app: &App, caller: &Caller, call: &Call) -> Result<Reply, ApiError
 }
 
 /// `POST /v1/sign/download`
-pub(super) fn sign_download(app: &App, caller: &Caller, call: &Call) -> Result<Reply, ApiError> {
+pub(super) fn sign_download(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, ApiError> {
     let request: KeyRequest = call.json()?;
     let grant = app.grant(caller, Action::Get, &request.key)?;
     let terms = Terms { expires_secs: app.download.clamp(request.expires_in), ..Terms::default() };
     signed_answer(app, &grant, &terms, call)
 }
 
-fn signed_answer(app: &App, grant: &Grant, terms: &Terms<'_>, call: &Call) -> Result<Reply, ApiError> {
+fn signed_answer(app: &App, grant: &Grant, terms: &Terms<'_>, call: &Call<'_>) -> Result<Reply, ApiError> {
     let SignedUrl { method, url, bound_headers, expires_at } = app.presigner.presign(grant, terms, call.now)?;
     let answer = SignedUrlAnswer {
         method,

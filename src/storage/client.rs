@@ -100,14 +100,18 @@ impl BucketClient {
     ///
     /// [`ClientError`] when the platform gives no TLS roots, or the address cannot be built.
     pub fn new(storage: &Storage) -> Result<Self, ClientError> {
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder()
             .connect_timeout(storage.connect_timeout)
             .timeout(storage.call_timeout)
             .redirect(reqwest::redirect::Policy::none())
             // The environment is read in one place, and this is not it.
             .no_proxy()
-            .referer(false)
-            .build()?;
+            .referer(false);
+        if storage.endpoint.scheme() == "http" {
+            // Nobody is going to be authenticated, so the system's roots need not be read.
+            http = http.tls_certs_only([]);
+        }
+        let http = http.build()?;
         let style = match storage.addressing {
             Addressing::Path => rusty_s3::UrlStyle::Path,
             Addressing::VirtualHost => rusty_s3::UrlStyle::VirtualHost,
