@@ -47,7 +47,8 @@ $(E2E)/node_modules/.installed: $(E2E)/package-lock.json $(E2E)/package.json $(E
 
 # The pure steps, then the whole service; without the embedded S3, as in production.
 bench: bench-service
-	$(CARGO) bench --locked --no-default-features
+	$(CARGO) bench --locked --no-default-features --bench signing
+	$(PYTHON) -B benches/goals.py
 
 # Two builds: in one, the example's dev-dependencies would give the signer tokio's test clock.
 bench-service: $(PEER)/node_modules/.installed

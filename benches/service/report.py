@@ -133,7 +133,6 @@ def starts_line(starts: Starts) -> str:
     return f"Start and idle: medians of {len(starts.seconds)} starts, which took {fastest:.1f} to {slowest:.1f} ms."
 
 
-def markdown(results: list[Result], starts: Starts, how: str) -> str:
-    reached = goals(results[0], starts)
+def markdown(results: list[Result], starts: Starts, how: str, reached: list[Goal]) -> str:
     parts = [how, server_table(results), ratio_table(results), goal_table(reached), starts_line(starts)]
     return "\n\n".join(parts) + "\n"

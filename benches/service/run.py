@@ -7,6 +7,8 @@ meet the same machine. Any answer that is not the expected 200 ends the run with
 
 import argparse
 import contextlib
+import dataclasses
+import json
 import os
 import secrets
 import shutil
@@ -42,12 +44,14 @@ def main() -> int:
         warn_if_busy()
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             bench = Bench(arguments, Path(folder))
-            text = bench.run()
+            text, reached = bench.run()
     except Failed as failure:
         print(f"bench: {failure}", file=sys.stderr)
         return 1
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(text)
+    # For benches/goals.py, which puts them beside the goals of the pure steps.
+    arguments.out.with_suffix(".json").write_text(json.dumps([dataclasses.astuple(goal) for goal in reached]))
     print(f"\n{text}\nwritten to {os.path.relpath(arguments.out)}")
     return 0
 
@@ -119,7 +123,7 @@ class Bench:
         # Letters first: a text of digits alone is read as a number.
         self.secret = f"secret-{secrets.token_hex(32)}"
 
-    def run(self) -> str:
+    def run(self) -> tuple[str, list[report.Goal]]:
         # Both configurations first: a mistake in one shall not show after minutes.
         es256 = None if self.arguments.no_es256 else self.es256_signer()
         starts = self.measure_starts()
@@ -129,7 +133,8 @@ class Bench:
         if es256:
             results.append(self.compare(scenarios.DOWNLOAD_ES256, *es256))
         how = report.method(results, self.arguments.seconds, self.client)
-        return report.markdown(results, starts, how)
+        reached = report.goals(results[0], starts)
+        return report.markdown(results, starts, how, reached), reached
 
     def measure_starts(self) -> Starts:
         """On all cores, as an operator starts it."""
