@@ -235,6 +235,7 @@ fn explain(kind: &Kind) -> String {
             };
             format!("is {}; it must be {expected}", type_name(actual))
         }
+        Kind::UnknownField(name, known) => format!("`{name}` is unknown here; there are {}", known.join(", ")),
         Kind::MissingField(name) => format!("`{name}` is missing"),
         _ => "has a value that cannot be read".to_owned(),
     }

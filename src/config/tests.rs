@@ -254,6 +254,35 @@ fn problems_never_show_a_secret() {
     assert!(shown.contains("secret_access_key = \"<redacted>\""), "{shown}");
 }
 
+/// The example key of RFC 8037 appendix A.2, as PEM.
+const ED25519_PEM: &str = "-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+-----END PUBLIC KEY-----
+";
+
+#[test]
+fn public_keys_stand_in_for_the_secret() {
+    let keys = |id: &str, algorithm: &str, pem: &str| {
+        let key = format!("keys = [{{ algorithm = \"{algorithm}\", {id}public_key = {pem:?} }}]\n");
+        GOOD.replace("hs256_secret = \"0123456789abcdef0123456789abcdef\"\n", &key)
+    };
+    let config = load_with(&keys("id = \"a\", ", "EdDSA", ED25519_PEM), &[]).unwrap();
+    assert_eq!((config.auth.keys.len(), config.auth.hs256_secret.is_none()), (1, true));
+    for (text, expected) in [
+        (keys("", "EdDSA", "rubbish"), "auth.keys.0.public_key: cannot be used: this is no public key"),
+        (keys("", "RS256", ED25519_PEM), "auth.keys.0.public_key: cannot be used: this is no public key"),
+        (keys("", "eddsa", ED25519_PEM), "auth.keys.0.algorithm: is `eddsa`; it must be"),
+        (keys("", "HS256", ED25519_PEM), "auth.keys.0.algorithm: takes a secret"),
+        (keys("kid = \"a\", ", "EdDSA", ED25519_PEM), "auth.keys: `kid` is unknown here; there are id, algorithm"),
+    ] {
+        let found = problems(&text, &[]);
+        assert!(found[0].starts_with(expected), "{expected} in {found:#?}");
+    }
+    let file = File::new(ED25519_PEM);
+    let variable = format!(r#"[{{algorithm="EdDSA",public_key_file="{}"}}]"#, file.0.display());
+    assert_eq!(load_with(GOOD, &[("SIGNER__AUTH__KEYS", &variable)]).unwrap().auth.keys.len(), 2);
+}
+
 #[test]
 fn low_variety_and_plain_http_are_warned_about() {
     let text = GOOD

@@ -3,6 +3,8 @@
 use super::*;
 use crate::domain::key::{KeyFormat, KeyRules, ObjectKey};
 use crate::domain::policy::{Action, Denied, decide};
+use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::signature::KeyPair as _;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -326,6 +328,111 @@ fn every_changed_character_is_refused() {
             assert!(changed == token || verify(&changed).is_err(), "{at} {c}");
         }
     }
+}
+
+/// Somebody with a fresh key of a public-key algorithm.
+struct Signer {
+    pem: String,
+    sign: Box<dyn Fn(&[u8]) -> Vec<u8>>,
+}
+
+impl Signer {
+    fn es256() -> Self {
+        use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let pem = pem(pair.public_key().as_der().unwrap().as_ref());
+        let random = aws_lc_rs::rand::SystemRandom::new();
+        Self { pem, sign: Box::new(move |message| pair.sign(&random, message).unwrap().as_ref().to_vec()) }
+    }
+
+    fn eddsa() -> Self {
+        let pair = aws_lc_rs::signature::Ed25519KeyPair::generate().unwrap();
+        let pem = pem(pair.public_key().as_der().unwrap().as_ref());
+        Self { pem, sign: Box::new(move |message| pair.sign(message).as_ref().to_vec()) }
+    }
+
+    fn rs256() -> Self {
+        use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+        let pair = RsaKeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap();
+        let pem = pem(pair.public_key().as_der().unwrap().as_ref());
+        let random = aws_lc_rs::rand::SystemRandom::new();
+        let sign = move |message: &[u8]| {
+            let mut signature = vec![0; pair.public_modulus_len()];
+            pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).unwrap();
+            signature
+        };
+        Self { pem, sign: Box::new(sign) }
+    }
+
+    fn token(&self, header: &str) -> String {
+        let signed = format!("{}.{}", b64(header), b64(json!({"storeId": "s1", "exp": NOW + 60}).to_string()));
+        format!("{signed}.{}", b64((self.sign)(signed.as_bytes())))
+    }
+
+    fn key(&self, algorithm: Algorithm) -> VerifyKey {
+        VerifyKey::from_pem(algorithm, self.pem.as_bytes()).unwrap()
+    }
+}
+
+fn pem(der: &[u8]) -> String {
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    format!("-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n")
+}
+
+#[test]
+fn public_keys_verify_tokens_of_their_own_algorithm_only() {
+    for (alg, algorithm, ours, other) in [
+        ("ES256", Algorithm::ES256, Signer::es256(), Signer::es256()),
+        ("EdDSA", Algorithm::EdDSA, Signer::eddsa(), Signer::eddsa()),
+        ("RS256", Algorithm::RS256, Signer::rs256(), Signer::rs256()),
+    ] {
+        let header = format!(r#"{{"alg":"{alg}"}}"#);
+        // J05: mixed with a secret, each takes its own.
+        let verifier = Verifier::new(vec![VerifyKey::hs256(SECRET).unwrap(), ours.key(algorithm)], rules());
+        assert!(verifier.verify(&ours.token(&header), now()).is_ok(), "{alg}");
+        assert!(verifier.verify(&good(), now()).is_ok());
+        assert_eq!(verifier.verify(&other.token(&header), now()), Err(TokenError::Signature), "{alg}");
+        assert_eq!(verify(&ours.token(&header)), Err(TokenError::Algorithm), "{alg}");
+        // J04: the same key under another name of its family.
+        for family in ["RS384", "PS256", "ES384", "ES256K", "Ed25519"] {
+            let token = ours.token(&format!(r#"{{"alg":"{family}"}}"#));
+            assert_eq!(verifier.verify(&token, now()), Err(TokenError::Algorithm), "{family}");
+        }
+        // The public key, which anybody has, is not a secret.
+        let payload = json!({"storeId": "s1", "exp": NOW + 60}).to_string();
+        let signed = format!("{}.{}", b64(r#"{"alg":"HS256"}"#), b64(payload));
+        let confused = jsonwebtoken::EncodingKey::from_secret(ours.pem.as_bytes());
+        let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &confused, Algorithm::HS256).unwrap();
+        let only_public = Verifier::new(vec![ours.key(algorithm)], rules());
+        assert_eq!(only_public.verify(&format!("{signed}.{signature}"), now()), Err(TokenError::Algorithm));
+    }
+}
+
+#[test]
+fn a_kid_chooses_among_keys_and_its_absence_tries_few() {
+    let (a, b) = (Signer::es256(), Signer::es256());
+    let keys = vec![a.key(Algorithm::ES256).with_id("a".into()), b.key(Algorithm::ES256).with_id("b".into())];
+    let verifier = Verifier::new(keys, rules());
+    let verify = |signer: &Signer, header: &str| verifier.verify(&signer.token(header), now()).map(|_| ());
+    assert_eq!(verify(&a, r#"{"alg":"ES256","kid":"a"}"#), Ok(()));
+    assert_eq!(verify(&a, r#"{"alg":"ES256","kid":"b"}"#), Err(TokenError::Signature));
+    assert_eq!(verify(&a, r#"{"alg":"ES256","kid":"../../dev/null"}"#), Err(TokenError::Algorithm));
+    assert_eq!(verify(&b, r#"{"alg":"ES256"}"#), Ok(()));
+    // J12: bounded work.
+    let mut many: Vec<_> = (0..MAX_KEYS_TRIED).map(|_| a.key(Algorithm::ES256)).collect();
+    many.push(b.key(Algorithm::ES256));
+    let verifier = Verifier::new(many, rules());
+    assert_eq!(verifier.verify(&b.token(r#"{"alg":"ES256"}"#), now()), Err(TokenError::Signature));
+}
+
+#[test]
+fn what_is_no_public_key_is_refused_at_load() {
+    let es256 = Signer::es256();
+    for algorithm in [Algorithm::RS256, Algorithm::EdDSA] {
+        assert_eq!(VerifyKey::from_pem(algorithm, es256.pem.as_bytes()).unwrap_err(), KeyLoadError::Pem);
+    }
+    assert_eq!(VerifyKey::from_pem(Algorithm::ES256, b"rubbish").unwrap_err(), KeyLoadError::Pem);
+    assert_eq!(VerifyKey::from_pem(Algorithm::HS256, es256.pem.as_bytes()).unwrap_err(), KeyLoadError::Kind);
 }
 
 proptest! {
