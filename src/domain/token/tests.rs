@@ -330,10 +330,12 @@ fn every_changed_character_is_refused() {
     }
 }
 
+type Sign = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+
 /// Somebody with a fresh key of a public-key algorithm.
 struct Signer {
     pem: String,
-    sign: Box<dyn Fn(&[u8]) -> Vec<u8>>,
+    sign: Sign,
 }
 
 impl Signer {

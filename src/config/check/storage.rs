@@ -1,0 +1,146 @@
+//! `[storage]`: where the bucket is, and what it is signed with.
+
+use url::{Host, Url};
+
+use super::{MAX_TIMEOUT_SECS, Report};
+use crate::config::raw::{RawStorage, Secret};
+use crate::config::used::{Addressing, Storage};
+use crate::domain::key::check_segments;
+use crate::domain::sigv4::{BucketAddress, Credentials};
+
+/// Not more often, so that probing costs an operator nothing.
+const MIN_PROBE_INTERVAL_SECS: u64 = 5;
+
+pub(super) fn storage(raw: &RawStorage, r: &mut Report<'_>) -> Option<Storage> {
+    let styles = [("path", Addressing::Path), ("virtual-host", Addressing::VirtualHost)];
+    let addressing = r.choice("storage.addressing", &raw.addressing, &styles);
+    let endpoint = endpoint("storage.endpoint", &raw.endpoint, r);
+    let public_endpoint = if raw.public_endpoint.is_empty() {
+        endpoint.clone()
+    } else {
+        self::endpoint("storage.public_endpoint", &raw.public_endpoint, r)
+    };
+    check_public_endpoint(raw, public_endpoint.as_ref(), r);
+    let bucket = Some(raw.bucket.clone()).filter(|bucket| is_bucket_name(bucket));
+    let bucket = r.require("storage.bucket", bucket, || match raw.bucket.as_str() {
+        "" => "is not set; name the bucket".to_owned(),
+        other => format!("is `{other}`; a bucket name has letters, digits, `.`, `-` and `_`"),
+    });
+    let region = Some(raw.region.clone()).filter(|region| is_region(region));
+    let region = r.require("storage.region", region, || {
+        format!("is `{}`; it must be letters, digits and `-`, such as `eu-west-1` or `auto`", raw.region)
+    });
+    let credentials = credentials(raw, r);
+    let connect_timeout = r.timeout("storage.connect_timeout_secs", raw.connect_timeout_secs);
+    let first_byte_timeout = r.timeout("storage.first_byte_timeout_secs", raw.first_byte_timeout_secs);
+    let call_timeout = r.timeout("storage.call_timeout_secs", raw.call_timeout_secs);
+    let probe_interval =
+        r.seconds("storage.probe_interval_secs", raw.probe_interval_secs, MIN_PROBE_INTERVAL_SECS, MAX_TIMEOUT_SECS);
+    let (endpoint, bucket, addressing) = (endpoint?, bucket?, addressing?);
+    let public_address = bucket_address(&public_endpoint?, &bucket, addressing);
+    let public_address = r.require("storage.addressing", public_address, || {
+        "is `virtual-host`, but the endpoint is an IP address or the bucket cannot be part of a host name; use `path`".into()
+    });
+    Some(Storage {
+        endpoint,
+        public_address: public_address?,
+        addressing,
+        bucket,
+        region: region?,
+        credentials: credentials?,
+        connect_timeout: connect_timeout?,
+        first_byte_timeout: first_byte_timeout?,
+        call_timeout: call_timeout?,
+        probe_interval: probe_interval?,
+    })
+}
+
+fn endpoint(key: &str, text: &str, r: &mut Report<'_>) -> Option<Url> {
+    if text.is_empty() {
+        r.problem(key, "is not set; write the S3 address, such as `https://s3.eu-west-1.amazonaws.com`");
+        return None;
+    }
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let Some(url) = url else {
+        r.problem(key, "is no address; it must begin with `https://` or `http://` and name a host");
+        return None;
+    };
+    for (found, part) in [
+        (!url.username().is_empty() || url.password().is_some(), "a user name or password"),
+        (url.query().is_some(), "a query"),
+        (url.fragment().is_some(), "a fragment"),
+    ] {
+        if found {
+            r.problem(key, format!("has {part}; it must be scheme, host and port only"));
+            return None;
+        }
+    }
+    Some(url)
+}
+
+/// URLs for clients are signed for scheme, host and port. A path that a proxy in
+/// front of S3 strips would not be signed, and one that it keeps would be.
+fn check_public_endpoint(raw: &RawStorage, url: Option<&Url>, r: &mut Report<'_>) {
+    let Some(url) = url else { return };
+    let key = if raw.public_endpoint.is_empty() { "storage.endpoint" } else { "storage.public_endpoint" };
+    if url.path() != "/" {
+        r.problem(key, "has a path; clients are sent to it, so it must be scheme, host and port only");
+    }
+    let loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    if url.scheme() == "http" && !loopback {
+        r.warnings.push(format!("{key} is not https: URLs and files can be read on the way"));
+    }
+}
+
+/// Where URLs point, or nothing when the bucket cannot stand in the host name.
+fn bucket_address(endpoint: &Url, bucket: &str, addressing: Addressing) -> Option<BucketAddress> {
+    let port = endpoint.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let name = endpoint.host_str()?;
+    let scheme = endpoint.scheme().to_owned();
+    match addressing {
+        Addressing::Path => Some(BucketAddress { scheme, host: format!("{name}{port}"), path: format!("/{bucket}") }),
+        Addressing::VirtualHost => {
+            let domain = matches!(endpoint.host(), Some(Host::Domain(_)));
+            let label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+            (domain && bucket.chars().all(label)).then(|| BucketAddress {
+                scheme,
+                host: format!("{bucket}.{name}{port}"),
+                path: String::new(),
+            })
+        }
+    }
+}
+
+/// Today's rules and those of the oldest buckets: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
+fn is_bucket_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    (1..=255).contains(&name.len()) && name.chars().all(plain) && check_segments(name).is_ok()
+}
+
+fn is_region(region: &str) -> bool {
+    (1..=64).contains(&region.len()) && region.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+}
+
+fn credentials(raw: &RawStorage, r: &mut Report<'_>) -> Option<Credentials> {
+    let graphic = |text: &str| text.chars().all(|c| c.is_ascii_graphic());
+    let id = Some(raw.access_key_id.clone()).filter(|id| !id.is_empty() && graphic(id));
+    let id = r.require("storage.access_key_id", id, || "is not set, or has spaces or control characters".into());
+    let mut part = |key: &str, inline: &Secret, file: &str, required: bool| {
+        let secret = r.secret(key, inline, file)?;
+        let held = Some(secret).filter(|secret| graphic(secret.expose()) && !(required && secret.expose().is_empty()));
+        r.require(key, held, || "is not set, or has spaces or control characters".into())
+    };
+    let secret = part("storage.secret_access_key", &raw.secret_access_key, &raw.secret_access_key_file, true);
+    let token = part("storage.session_token", &raw.session_token, &raw.session_token_file, false);
+    let (id, secret, token) = (id?, secret?, token?);
+    Some(Credentials {
+        access_key_id: id,
+        secret_access_key: secret.expose().into(),
+        session_token: Some(token.expose()).filter(|token| !token.is_empty()).map(Into::into),
+    })
+}
