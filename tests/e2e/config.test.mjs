@@ -190,4 +190,28 @@ describe('configuration', () => {
     assert.equal(host.host, 'peer-bucket.s3.example:9')
     assert.equal(host.pathname, '/store1/f')
   })
+
+  test('the log holds no token, no signature and no secret, at any level, and a line stays a line (H26)', limit, async () => {
+    const secret = newSecret()
+    const config = await sections({ telemetry: { log: 'trace', log_format: 'json' } }, secret)
+    const served = await serve({ config, base: '', listen: config.server.listen })
+    const token = await minter(secret)({ storeId: 'store1', sub: 'ann\n","level":"ERROR' })
+    const forged = `${token.slice(0, -4)}AAAA`
+    const url = query({ key: 'store1/f' })
+    assert.equal((await caller(served.url, token)('GET', `/download-url${url}`)).status, 200)
+    assert.equal((await caller(served.url, token)('POST', '/upload-url', { key: 'store1/f' })).status, 200)
+    assert.equal((await caller(served.url, forged)('GET', `/download-url${url}`)).status, 401)
+    // no bucket is there: its error is logged, and must not quote the URL that was called
+    assert.equal((await caller(served.url, token)('DELETE', `/object${url}`)).status, 502)
+    assert.equal((await caller(served.url, token)('GET', '/no%0awhere')).status, 404)
+    await served.stop()
+    const log = served.run.stderr
+    const entries = log.trim().split('\n').map((line) => JSON.parse(line))
+    const requests = entries.filter((entry) => entry.request_id)
+    assert.deepEqual(requests.map((entry) => entry.status).slice(-5), [200, 200, 401, 502, 404])
+    assert.ok(requests.every((entry) => entry.level === 'INFO' && entry.path.startsWith('/')))
+    for (const hidden of [token, forged, token.split('.')[2], secret, nowhere.secretKey, 'X-Amz-', 'Bearer']) {
+      assert.ok(!log.includes(hidden), `the log holds ${hidden}`)
+    }
+  })
 })

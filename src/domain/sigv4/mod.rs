@@ -12,7 +12,7 @@
 //! # Why it is fast
 //!
 //! What does not change between calls is written once, when the presigner is
-//! made; the signing key changes once a day and is kept ([`signing_key`]). What is
+//! made; the signing key changes once a day and is kept (`signing_key`). What is
 //! left is one SHA-256 of the canonical request, one HMAC, and one allocation.
 
 mod encode;
