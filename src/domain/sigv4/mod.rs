@@ -7,13 +7,13 @@
 //! A general library signs what a URL library made of the key, and a URL library
 //! resolves `..`. Here the text that is signed and the text that is sent are one
 //! buffer: the key is percent-encoded once, into the URL, and the canonical
-//! request is hashed from there. rusty-s3 and botocore are the oracles in the tests.
+//! request is copied from there. rusty-s3 and botocore are the oracles in the tests.
 //!
 //! # Why it is fast
 //!
 //! What does not change between calls is written once, when the presigner is
 //! made; the signing key changes once a day and is kept (`signing_key`). What is
-//! left is one SHA-256 of the canonical request, one HMAC, and one allocation.
+//! left is one SHA-256 of the canonical request, one HMAC, and two allocations.
 
 mod encode;
 mod signing_key;
