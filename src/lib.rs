@@ -17,7 +17,8 @@
 //!
 //! * [`domain`]: the pure core. Keys, stores, tokens, the decision, signatures.
 //! * [`api`]: the HTTP surface, one file a resource, and the closed list of failures.
-//! * [`identity`]: keys in force and tokens already verified.
+//! * [`identity`]: keys in force, where they come from, and tokens already verified.
+//! * [`check_token`]: what a token gives, for operators.
 //! * [`storage`]: calls to the bucket.
 //! * [`config`]: `signer.toml`, environment and flags; the only reader of either.
 //! * [`server`]: the listener.
@@ -31,11 +32,13 @@
         clippy::panic,
         clippy::indexing_slicing,
         clippy::arithmetic_side_effects,
+        clippy::needless_pass_by_value,
         reason = "a failed expectation fails the test"
     )
 )]
 
 pub mod api;
+pub mod check_token;
 pub mod config;
 #[cfg(feature = "dev")]
 pub mod dev;

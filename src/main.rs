@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use filesync_signer::check_token::check_token;
 use filesync_signer::config::{self, Config, ConfigError};
 use filesync_signer::domain::store::StoreId;
 use filesync_signer::domain::token::{MintClaims, mint_hs256};
@@ -49,6 +50,8 @@ enum Command {
     Config,
     /// Mints a token with the configured HS256 secret, for tests and operators.
     Token(Token),
+    /// Explains step by step what a token gives, or why it is refused. Ends with 1 if it is.
+    CheckToken(CheckToken),
 }
 
 #[derive(Args, Default)]
@@ -97,12 +100,20 @@ struct Token {
     subject: Option<String>,
 }
 
+#[derive(Args)]
+struct CheckToken {
+    /// The token; `-` reads it from standard input, where no other user of the machine sees it.
+    token: String,
+}
+
 /// Why a command ends without its result.
 enum Failure {
     /// Something to mend on the command line or in the configuration.
     Usage(String),
     /// Something else.
     Run(String),
+    /// What was asked has the answer no, and that is written already.
+    No,
 }
 
 impl From<ConfigError> for Failure {
@@ -125,6 +136,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(text)) => complain(&text, EXIT_USAGE),
         Err(Failure::Run(text)) => complain(&text, 1),
+        Err(Failure::No) => ExitCode::from(1),
     }
 }
 
@@ -150,6 +162,7 @@ fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Dev(dev) => start_dev(dev),
         Command::Config => print(config::read(file.as_deref(), &set)?.into_toml()?.trim_end()),
         Command::Token(token) => print(&mint(file.as_deref(), &set, &token)?),
+        Command::CheckToken(CheckToken { token }) => explain(file.as_deref(), &set, &token),
     }
 }
 
@@ -176,24 +189,44 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 fn mint(file: Option<&Path>, set: &[(String, String)], token: &Token) -> Result<String, Failure> {
-    let config::Auth { hs256_secret, rules, .. } = config::read(file, set)?.check_auth()?;
+    let config::Auth { hs256_secret, rules, expected, .. } = config::read(file, set)?.check_auth()?;
     let secret = hs256_secret.ok_or_else(|| Failure::Usage("auth.hs256_secret is not set".to_owned()))?;
     for store in &token.store_ids {
         StoreId::parse(store, rules.store_rule)
             .map_err(|error| Failure::Usage(format!("--store-id {store}: {error}")))?;
     }
+    let store_claim = rules.store_claim().ok_or_else(|| {
+        Failure::Usage("auth.store_template makes the store from other claims; mint such a token elsewhere".to_owned())
+    })?;
     let limit = rules.max_ttl.as_secs();
     if limit > 0 && u64::from(token.ttl) > limit {
         return Err(Failure::Usage(format!("--ttl {}: auth.max_token_ttl_secs is {limit}", token.ttl)));
     }
     let claims = MintClaims {
+        iss: expected.issuer.clone(),
+        aud: expected.audiences.first().cloned(),
         sub: token.subject.clone(),
         scope: token.scope.clone(),
         prefixes: Some(token.prefixes.clone()).filter(|prefixes| !prefixes.is_empty()),
     };
     let secret = secret.expose().as_bytes();
-    mint_hs256(secret, &rules.store_claim, &token.store_ids, &claims, token.ttl, system_clock())
+    mint_hs256(secret, store_claim, &token.store_ids, &claims, token.ttl, system_clock())
         .map_err(|error| Failure::Run(error.to_string()))
+}
+
+fn explain(file: Option<&Path>, set: &[(String, String)], token: &str) -> Result<(), Failure> {
+    let auth = config::read(file, set)?.check_auth()?;
+    let token = match token {
+        "-" => std::io::read_to_string(std::io::stdin()).map_err(|error| Failure::Run(error.to_string()))?,
+        token => token.to_owned(),
+    };
+    let token = token.trim();
+    let checked = runtime()?.block_on(check_token(&auth, token, system_clock(), &mut std::io::stdout()));
+    match checked {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::No),
+        Err(error) => Err(Failure::Run(format!("the output is closed: {error}"))),
+    }
 }
 
 fn print(text: &str) -> Result<(), Failure> {

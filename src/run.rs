@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::App;
 use crate::config::Config;
+use crate::identity::{Authenticator, FetchError};
 use crate::server::{serve, system_clock};
 use crate::storage::{BucketClient, ClientError, HealthMonitor};
 
@@ -26,6 +27,9 @@ pub enum StartError {
     /// The runtime or the signal handlers could not be set up.
     #[error("the runtime cannot be started: {0}")]
     Runtime(#[from] io::Error),
+    /// The client for key sets could not be set up.
+    #[error("keys cannot be fetched: {0}")]
+    Keys(#[from] FetchError),
     /// The client for the bucket could not be set up.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -58,7 +62,8 @@ pub async fn run(config: &Config, listener: TcpListener) -> Result<(), StartErro
     }
     let client = Arc::new(BucketClient::new(&config.storage)?);
     let health = HealthMonitor::start(Arc::clone(&client), config.storage.probe_interval, system_clock);
-    let app = Arc::new(App::new(config, client, health));
+    let identity = Authenticator::start(&config.auth)?;
+    let app = Arc::new(App::new(config, identity, client, health));
     let stop = stop_signal()?;
     tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "listening");
     serve(listener, app, &config.server, system_clock, stop).await;

@@ -15,6 +15,9 @@ use crate::config::Cors;
 
 /// What a page may send besides the headers that need no permission.
 const ALLOW_HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type, x-request-id");
+/// The same where `auth.worker_header` is on.
+const ALLOW_WORKER_HEADERS: HeaderValue =
+    HeaderValue::from_static("authorization, content-type, x-request-id, x-worker-auth");
 /// What a page may read besides the headers that need no permission.
 const EXPOSE_HEADERS: HeaderValue = HeaderValue::from_static("x-request-id, retry-after");
 const VARY_ORIGIN: HeaderValue = HeaderValue::from_static("Origin");
@@ -51,8 +54,9 @@ impl Cors {
     }
 
     /// Adds to the answer to a preflight which methods and headers are allowed.
-    pub(super) fn apply_preflight(&self, methods: &str, answer: &mut HeaderMap) {
-        answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, ALLOW_HEADERS);
+    pub(super) fn apply_preflight(&self, methods: &str, worker_header: bool, answer: &mut HeaderMap) {
+        let headers = if worker_header { ALLOW_WORKER_HEADERS } else { ALLOW_HEADERS };
+        answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, headers);
         answer.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from(self.max_age.as_secs()));
         if let Ok(methods) = HeaderValue::from_str(methods) {
             answer.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);

@@ -8,8 +8,8 @@ use std::time::Instant;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes};
 use hyper::header::{
-    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
-    RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, RETRY_AFTER,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use super::cors::is_preflight;
+use super::credential;
 use super::{AnswerBody, ApiError, App, Call, Endpoint, Reply, Route, routes};
 use crate::domain::policy::Caller;
 use crate::telemetry::request_id::{RequestId, X_REQUEST_ID};
@@ -107,9 +108,8 @@ impl App {
         B: Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let token = bearer_token(&parts.headers)?;
-        let caller =
-            self.identity.authenticate(token, call.now).map_err(|error| ApiError::Unauthorized(Some(error)))?;
+        let token = credential::token(&parts.method, &parts.headers, &self.places, &self.server.cors)?;
+        let caller = self.identity.caller_of(token, call.now).await?;
         trace.caller = Some(Arc::clone(&caller));
         if route.method == "POST" {
             check_json(&parts.headers)?;
@@ -183,7 +183,7 @@ impl App {
         if self.server.cors.allowed_origin(&parts.headers).is_none() {
             return Err(ApiError::OriginNotAllowed);
         }
-        self.server.cors.apply_preflight(&self.allow(parts)?, headers);
+        self.server.cors.apply_preflight(&self.allow(parts)?, self.places.worker_header, headers);
         Ok(Reply::empty(StatusCode::NO_CONTENT))
     }
 }
@@ -193,20 +193,6 @@ impl App {
 fn has_method(row: &Route, method: &Method) -> bool {
     row.method == method.as_str()
         || (method == Method::HEAD && row.method == "GET" && matches!(row.endpoint, Endpoint::Open(_)))
-}
-
-/// The token of the one `Authorization` header (RFC 6750 section 2.1).
-fn bearer_token(headers: &HeaderMap) -> Result<&str, ApiError> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let value = values.next().ok_or(ApiError::Unauthorized(None))?;
-    if values.next().is_some() {
-        return Err(ApiError::InvalidRequest("there is more than one Authorization header".into()));
-    }
-    let value = value.to_str().map_err(|_| ApiError::Unauthorized(None))?;
-    match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim_matches(' ')),
-        _ => Err(ApiError::Unauthorized(None)),
-    }
 }
 
 /// `application/json`, UTF-8 if it says anything. `text/plain` would let a form of any page post (K18).

@@ -14,6 +14,7 @@ use crate::domain::key::KeyError;
 use crate::domain::policy::Denied;
 use crate::domain::sigv4::PresignError;
 use crate::domain::token::TokenError;
+use crate::identity::AuthError;
 use crate::storage::{BucketError, ProbeFailure};
 
 /// When to come back after a failure that passes by itself, in seconds.
@@ -30,19 +31,20 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("key_outside_store", 403, "The key is in a store that the token does not name"),
     ("key_outside_prefixes", 403, "The key is outside the token's `prefixes`"),
     ("operation_not_allowed", 403, "The token's `scope` does not hold this operation"),
-    ("origin_not_allowed", 403, "A preflight from a page that is not in `server.cors_origins`"),
+    ("origin_not_allowed", 403, "A preflight, or a cookie, from a page that is not in `server.cors_origins`"),
     ("not_found", 404, "There is no such path"),
     ("object_not_found", 404, "The bucket has no object with this key"),
     ("method_not_allowed", 405, "The path has other methods; `Allow` names them"),
     ("request_timeout", 408, "The request was not complete, or not answered, in time"),
     ("body_too_large", 413, "The request's body is over `server.max_body_bytes`"),
-    ("upload_too_large", 413, "`contentLength` is more than one PUT can carry"),
+    ("upload_too_large", 413, "`contentLength` is more than one PUT can carry, or than the token's `max_upload_bytes`"),
     ("uri_too_long", 414, "Path and query are over `server.max_uri_bytes`"),
     ("unsupported_media_type", 415, "The body is not `application/json` in UTF-8"),
     ("internal", 500, "A mistake in the service; the log has it under the request id"),
     ("bucket_failed", 502, "The bucket could not be reached or refused the call"),
     ("bucket_unavailable", 503, "`/health` only: the last probe of the bucket failed; `reason` says how"),
-    ("not_ready", 503, "`/readyz` only: this process is about to stop"),
+    ("not_ready", 503, "`/readyz` only: keys to check tokens with have not come yet, or this process is about to stop"),
+    ("keys_unavailable", 503, "The keys that may have signed the token cannot be fetched, so it cannot be judged"),
     ("clock_unusable", 503, "The service's clock is outside the years that can be signed"),
     ("bucket_timeout", 504, "The bucket did not answer in time"),
 ];
@@ -90,7 +92,7 @@ pub enum ApiError {
         limit: usize,
     },
     /// More bytes than one PUT can carry.
-    #[error("contentLength is more than {limit} bytes, the most that one PUT can carry")]
+    #[error("contentLength is more than {limit} bytes, the most that may be uploaded")]
     UploadTooLarge {
         /// The limit in bytes.
         limit: u64,
@@ -113,6 +115,12 @@ pub enum ApiError {
     /// About to stop.
     #[error("this process is about to stop")]
     NotReady,
+    /// No keys yet.
+    #[error("the keys to check tokens with have not been fetched yet")]
+    NoKeysYet,
+    /// A token that nobody can judge now.
+    #[error("the keys that the token is checked with cannot be fetched now")]
+    KeysUnavailable,
     /// A grant could not be signed.
     #[error("the request cannot be signed now")]
     Presign(#[from] PresignError),
@@ -124,6 +132,15 @@ fn bucket_sentence(error: &BucketError) -> &'static str {
         BucketError::TimedOut => "the bucket did not answer in time",
         BucketError::Refused { .. } => "the bucket refused the call",
         BucketError::WrongGrant => "the call could not be made",
+    }
+}
+
+impl From<AuthError> for ApiError {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Refused(reason) => Self::Unauthorized(Some(reason)),
+            AuthError::KeysUnavailable => Self::KeysUnavailable,
+        }
     }
 }
 
@@ -181,7 +198,8 @@ impl ApiError {
             Self::Bucket(BucketError::WrongGrant)
             | Self::Presign(PresignError::Expires | PresignError::TooManyHeaders) => "internal",
             Self::BucketUnavailable(_) => "bucket_unavailable",
-            Self::NotReady => "not_ready",
+            Self::NotReady | Self::NoKeysYet => "not_ready",
+            Self::KeysUnavailable => "keys_unavailable",
             Self::Presign(PresignError::Clock) => "clock_unusable",
         }
     }
@@ -244,6 +262,7 @@ mod tests {
             BucketError::Refused { status: 403, code: "AccessDenied".into() }.into(),
             ApiError::BucketUnavailable(ProbeFailure::Clock),
             ApiError::NotReady,
+            ApiError::KeysUnavailable,
             PresignError::Clock.into(),
             BucketError::TimedOut.into(),
         ]

@@ -26,7 +26,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: "GET",
         path: "/readyz",
         needs: "nobody",
-        summary: "200 while the process can sign, 503 once it is about to stop",
+        summary: "200 while the process can sign; 503 until it has keys to check tokens with, and once it is about to stop",
         endpoint: Endpoint::Open(readyz),
     },
 ];
@@ -60,6 +60,8 @@ fn livez(_: &App, _: &Call<'_>) -> Reply {
 fn readyz(app: &App, call: &Call<'_>) -> Reply {
     if app.draining.load(Ordering::Relaxed) {
         ApiError::NotReady.into_reply(call.request_id)
+    } else if !app.identity.is_ready() {
+        ApiError::NoKeysYet.into_reply(call.request_id)
     } else {
         Reply::json(StatusCode::OK, &OK)
     }

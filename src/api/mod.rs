@@ -15,6 +15,7 @@
 
 mod call;
 mod cors;
+mod credential;
 mod dispatch;
 mod error;
 mod health;
@@ -28,11 +29,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::config::{Config, Life, Server};
+use crate::config::{Config, Life, Server, TokenPlaces};
 use crate::domain::key::{KeyRules, ObjectKey};
 use crate::domain::policy::{Action, Caller, Grant, decide};
 use crate::domain::sigv4::Presigner;
-use crate::domain::token::Verifier;
 use crate::identity::Authenticator;
 use crate::storage::{BucketClient, HealthMonitor};
 
@@ -43,7 +43,8 @@ pub use reply::{AnswerBody, Reply};
 /// What a request needs, shared by all requests. Nothing in it waits or locks.
 #[derive(Debug)]
 pub struct App {
-    identity: Authenticator,
+    identity: Arc<Authenticator>,
+    places: TokenPlaces,
     presigner: Presigner,
     bucket: Arc<BucketClient>,
     health: HealthMonitor,
@@ -57,10 +58,16 @@ pub struct App {
 impl App {
     /// The service as configured, with the clients that it calls.
     #[must_use]
-    pub fn new(config: &Config, bucket: Arc<BucketClient>, health: HealthMonitor) -> Self {
-        let (auth, storage) = (&config.auth, &config.storage);
+    pub fn new(
+        config: &Config,
+        identity: Arc<Authenticator>,
+        bucket: Arc<BucketClient>,
+        health: HealthMonitor,
+    ) -> Self {
+        let storage = &config.storage;
         Self {
-            identity: Authenticator::new(Verifier::new(auth.keys.clone(), auth.rules.clone()), auth.cache),
+            identity,
+            places: config.auth.places.clone(),
             presigner: Presigner::new(storage.public_address.clone(), &storage.region, storage.credentials.clone()),
             bucket,
             health,

@@ -118,7 +118,7 @@ struct UploadRequest {
 pub(super) fn upload_url(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, ApiError> {
     let request: UploadRequest = call.json()?;
     let grant = app.grant(caller, Action::Put, &request.key)?;
-    let length = request.content_length.map(checked_length).transpose()?;
+    let length = checked_length(request.content_length, caller.max_upload_bytes())?;
     let mut headers = Vec::new();
     if let Some(length) = &length {
         headers.push(("content-length", length.as_str()));
@@ -134,8 +134,17 @@ pub(super) fn upload_url(app: &App, caller: &Caller, call: &Call<'_>) -> Result<
     signed_answer(app, &grant, &terms, call)
 }
 
-fn checked_length(length: u64) -> Result<String, ApiError> {
-    if length > MAX_PUT_BYTES { Err(ApiError::UploadTooLarge { limit: MAX_PUT_BYTES }) } else { Ok(length.to_string()) }
+/// The length to bind. A token that limits uploads needs one, or the bucket would take any.
+fn checked_length(length: Option<u64>, allowed: Option<u64>) -> Result<Option<String>, ApiError> {
+    let limit = allowed.unwrap_or(MAX_PUT_BYTES).min(MAX_PUT_BYTES);
+    match length {
+        Some(length) if length > limit => Err(ApiError::UploadTooLarge { limit }),
+        Some(length) => Ok(Some(length.to_string())),
+        None if allowed.is_some() => {
+            Err(ApiError::InvalidRequest("contentLength is missing, and the token limits the size of uploads".into()))
+        }
+        None => Ok(None),
+    }
 }
 
 fn checked_content_type(content_type: &str) -> Result<&str, ApiError> {

@@ -21,7 +21,10 @@ mod used;
 
 pub use problem::{ConfigError, Problem};
 pub use raw::{RawConfig, Secret};
-pub use used::{Addressing, Auth, Config, Cors, Life, LogFormat, Server, Storage, Telemetry};
+pub use used::{
+    Addressing, Auth, Config, Cors, FetchRules, KeyLocation, KeySource, Life, LogFormat, Server, Storage, Telemetry,
+    TokenPlaces,
+};
 
 /// The file that is read when none is named, if it is there.
 pub const DEFAULT_FILE: &str = "signer.toml";

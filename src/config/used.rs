@@ -1,15 +1,19 @@
 //! The configuration as it is used: checked, typed, complete.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use jsonwebtoken::Algorithm;
 use tracing::level_filters::LevelFilter;
 use url::Url;
 
 use super::raw::Secret;
 use crate::domain::key::KeyRules;
 use crate::domain::sigv4::{BucketAddress, Credentials};
-use crate::domain::token::{TokenRules, VerifyKey};
+use crate::domain::token::{Expected, Revoked, TokenRules, VerifyKey};
 use crate::identity::CacheLimits;
 
 /// The configuration as it is used: checked, typed, complete.
@@ -36,14 +40,83 @@ pub struct Config {
 /// `[auth]`
 #[derive(Debug, Clone)]
 pub struct Auth {
-    /// The keys that verify tokens, at least one.
+    /// The keys that stand in the configuration.
     pub keys: Vec<VerifyKey>,
     /// The HMAC secret among them, if there is one: tokens can be minted with it.
     pub hs256_secret: Option<Secret>,
+    /// What the tokens of `hs256_secret` must say.
+    pub expected: Arc<Expected>,
+    /// Where further keys come from.
+    pub sources: Vec<KeySource>,
+    /// How they are fetched.
+    pub fetch: FetchRules,
     /// What is asked of tokens besides a signature.
     pub rules: TokenRules,
+    /// Where in a request a token may stand besides `Authorization`.
+    pub places: TokenPlaces,
+    /// Tokens that are refused although they hold.
+    pub revoked: Revoked,
+    /// The file that they come from, which is followed.
+    pub denied_file: Option<PathBuf>,
     /// How many verified tokens are remembered.
     pub cache: CacheLimits,
+}
+
+/// A place that keys come from while the service runs.
+#[derive(Debug, Clone)]
+pub struct KeySource {
+    /// The place.
+    pub location: KeyLocation,
+    /// What the tokens of its keys must say.
+    pub expected: Arc<Expected>,
+    /// The algorithms that are taken from it; empty for all that have public keys.
+    pub algorithms: Vec<Algorithm>,
+    /// The keys that it had when the configuration was read, if it is a file.
+    pub first_keys: Vec<VerifyKey>,
+}
+
+/// Where a key set is.
+#[derive(Debug, Clone)]
+pub enum KeyLocation {
+    /// Where the discovery document of this issuer says.
+    Discovery(Url),
+    /// At this URL.
+    Url(Url),
+    /// In this file.
+    File(PathBuf),
+}
+
+impl fmt::Display for KeyLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Discovery(url) | Self::Url(url) => url.fmt(f),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// How key sets are fetched.
+#[derive(Debug, Clone, Copy)]
+pub struct FetchRules {
+    /// The least time between two fetches that tokens cause, and the longest between two tries after a failure.
+    pub cooldown: Duration,
+    /// The longest time that an answer is taken for the newest.
+    pub max_age: Duration,
+    /// The longest time that keys stay in force without being confirmed.
+    pub max_stale: Duration,
+    /// For all of one fetch.
+    pub timeout: Duration,
+    /// Whether `http` will do for addresses that are not loopback.
+    pub allow_http: bool,
+}
+
+/// Where in a request a token may stand besides `Authorization`.
+#[derive(Debug, Clone, Default)]
+pub struct TokenPlaces {
+    /// `X-Worker-Auth`, the header of the old gateway.
+    pub worker_header: bool,
+    /// The name of a cookie.
+    pub cookie: Option<String>,
 }
 
 /// `[server]`

@@ -165,7 +165,7 @@ fn mint(config: &Config, store: &str) -> Result<String, DevError> {
     let secret = config.auth.hs256_secret.as_ref().map(Secret::expose).unwrap_or_default();
     mint_hs256(
         secret.as_bytes(),
-        &config.auth.rules.store_claim,
+        config.auth.rules.store_claim().unwrap_or_default(),
         &[store.to_owned()],
         &claims,
         TOKEN_TTL_SECS,

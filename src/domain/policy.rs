@@ -55,6 +55,12 @@ impl Permissions {
     pub const ALL: Self = Self { read: true, write: true, delete: true };
     /// Nothing.
     pub const NONE: Self = Self { read: false, write: false, delete: false };
+
+    /// What either of the two gives.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self { read: self.read || other.read, write: self.write || other.write, delete: self.delete || other.delete }
+    }
 }
 
 /// Someone whose token was verified, and what that token gives.
@@ -67,6 +73,8 @@ pub struct Caller {
     pub(super) permissions: Permissions,
     /// `None`: the whole store. `Some`: only keys under one of these.
     pub(super) prefixes: Option<Vec<String>>,
+    /// The largest object that it may write. `None`: no limit of its own.
+    pub(super) max_upload_bytes: Option<u64>,
 }
 
 impl Caller {
@@ -74,6 +82,24 @@ impl Caller {
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.subject.as_deref()
+    }
+
+    /// What the token's scope allows.
+    #[must_use]
+    pub const fn permissions(&self) -> Permissions {
+        self.permissions
+    }
+
+    /// The keys or key prefixes that narrow the stores; `None` means the whole of them.
+    #[must_use]
+    pub fn prefixes(&self) -> Option<&[String]> {
+        self.prefixes.as_deref()
+    }
+
+    /// The largest object that the bearer may write, in bytes; `None` means no limit of the token's own.
+    #[must_use]
+    pub const fn max_upload_bytes(&self) -> Option<u64> {
+        self.max_upload_bytes
     }
 
     /// The stores that the token names.
@@ -161,6 +187,7 @@ mod tests {
             stores: stores.iter().map(|s| StoreId::parse(s, StoreIdRule::Strict).unwrap()).collect(),
             permissions: Permissions::ALL,
             prefixes: None,
+            max_upload_bytes: None,
         }
     }
 

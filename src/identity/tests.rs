@@ -3,8 +3,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use super::*;
-use crate::domain::store::StoreIdRule;
-use crate::domain::token::{MintClaims, TokenRules, Verified, VerifyKey, mint_hs256};
+use crate::domain::token::{MintClaims, Verified, mint_hs256};
 
 const SECRET: &[u8] = b"correct horse battery staple 32 b";
 const OTHER: &[u8] = b"another secret of thirty-two bytes";
@@ -16,15 +15,16 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
+fn keys(secrets: &[&[u8]]) -> Vec<VerifyKey> {
+    secrets.iter().map(|secret| VerifyKey::hs256(secret).unwrap()).collect()
+}
+
+fn rules() -> TokenRules {
+    TokenRules { leeway: Duration::ZERO, ..TokenRules::default() }
+}
+
 fn verifier(secrets: &[&[u8]]) -> Verifier {
-    let rules = TokenRules {
-        leeway: Duration::ZERO,
-        max_ttl: Duration::from_hours(24),
-        store_claim: "storeId".into(),
-        store_rule: StoreIdRule::Strict,
-        require_scope: false,
-    };
-    Verifier::new(secrets.iter().map(|secret| VerifyKey::hs256(secret).unwrap()).collect(), rules)
+    Verifier::new(keys(secrets), rules())
 }
 
 fn token(secret: &[u8], store: &str, ttl_secs: u32) -> String {
@@ -42,7 +42,7 @@ fn cache_of(authenticator: &Authenticator) -> &TokenCache {
 
 #[test]
 fn a_good_token_is_remembered_and_a_refused_one_is_not() {
-    let authenticator = Authenticator::new(verifier(&[SECRET]), LIMITS);
+    let authenticator = Authenticator::new(keys(&[SECRET]), rules(), LIMITS);
     let (good, forged) = (token(SECRET, "s1", 60), token(OTHER, "s1", 60));
     for _ in 0..2 {
         assert_eq!(authenticator.authenticate(&good, at(NOW)).unwrap().stores()[0].as_str(), "s1");
@@ -59,7 +59,7 @@ fn a_good_token_is_remembered_and_a_refused_one_is_not() {
 
 #[test]
 fn a_remembered_token_is_refused_from_the_second_it_expires() {
-    let authenticator = Authenticator::new(verifier(&[SECRET]), LIMITS);
+    let authenticator = Authenticator::new(keys(&[SECRET]), rules(), LIMITS);
     let token = token(SECRET, "s1", 60);
     assert!(authenticator.authenticate(&token, at(NOW)).is_ok());
     assert!(authenticator.authenticate(&token, at(NOW + 59)).is_ok());
@@ -70,12 +70,12 @@ fn a_remembered_token_is_refused_from_the_second_it_expires() {
 
 #[test]
 fn a_remembered_token_is_refused_as_soon_as_its_key_is_removed() {
-    let authenticator = Authenticator::new(verifier(&[SECRET, OTHER]), LIMITS);
+    let authenticator = Authenticator::new(keys(&[SECRET, OTHER]), rules(), LIMITS);
     let (removed, kept) = (token(SECRET, "s1", 60), token(OTHER, "s2", 60));
     for token in [&removed, &kept] {
         assert!(authenticator.authenticate(token, at(NOW)).is_ok());
     }
-    authenticator.replace(verifier(&[OTHER]));
+    authenticator.change(|parts| parts.fixed = keys(&[OTHER]));
     assert_eq!(authenticator.authenticate(&removed, at(NOW)), Err(TokenError::Signature));
     assert!(authenticator.authenticate(&kept, at(NOW)).is_ok());
 }
@@ -98,7 +98,7 @@ fn entries_and_bytes_are_bounded() {
     for limits in
         [CacheLimits { entries: 64, bytes: 1024 * 1024 }, CacheLimits { entries: 1_000_000, bytes: 256 * 1024 }]
     {
-        let authenticator = Authenticator::new(verifier(&[SECRET]), limits);
+        let authenticator = Authenticator::new(keys(&[SECRET]), rules(), limits);
         for i in 0..2_000 {
             let token = token(SECRET, &format!("s{i}"), 60);
             authenticator.authenticate(&token, at(NOW)).unwrap();
@@ -112,7 +112,7 @@ fn entries_and_bytes_are_bounded() {
 #[test]
 fn size_zero_switches_it_off() {
     for limits in [CacheLimits { entries: 0, bytes: 1 << 20 }, CacheLimits { entries: 100, bytes: 0 }] {
-        let authenticator = Authenticator::new(verifier(&[SECRET]), limits);
+        let authenticator = Authenticator::new(keys(&[SECRET]), rules(), limits);
         assert!(authenticator.cache.is_none());
         assert!(authenticator.authenticate(&token(SECRET, "s1", 60), at(NOW)).is_ok());
     }
@@ -143,7 +143,7 @@ fn many_first_uses_at_once_are_one_verification() {
 
 #[test]
 fn many_uses_of_a_bad_token_at_once_all_end() {
-    let authenticator = Authenticator::new(verifier(&[SECRET]), LIMITS);
+    let authenticator = Authenticator::new(keys(&[SECRET]), rules(), LIMITS);
     let forged = token(OTHER, "s1", 60);
     std::thread::scope(|scope| {
         for _ in 0..8 {

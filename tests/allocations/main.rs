@@ -16,6 +16,7 @@ use std::sync::Arc;
 use filesync_signer::api::App;
 use filesync_signer::config;
 use filesync_signer::domain::token::{MintClaims, mint_hs256};
+use filesync_signer::identity::Authenticator;
 use filesync_signer::server::serve;
 use filesync_signer::storage::{BucketClient, Health, HealthMonitor};
 use http_body_util::Full;
@@ -50,7 +51,8 @@ fn app() -> (App, config::Config) {
     let config = config::from_flags(&flags.map(|(k, v)| (k.to_owned(), v.to_owned()))).unwrap();
     let client = Arc::new(BucketClient::new(&config.storage).unwrap());
     let (health, _) = HealthMonitor::fixed(Health { verdict: Ok(()), checked_at: None });
-    (App::new(&config, client, health), config)
+    let identity = Authenticator::start(&config.auth).unwrap();
+    (App::new(&config, identity, client, health), config)
 }
 
 /// As a page asks: the slash of the key encoded.

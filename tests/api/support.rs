@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use filesync_signer::api::App;
 use filesync_signer::config::{self, Config};
+use filesync_signer::identity::Authenticator;
 use filesync_signer::storage::{BucketClient, Health, HealthMonitor};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body, Bytes};
@@ -93,7 +94,7 @@ impl TestApp {
         let config = config::from_flags(&flags).unwrap();
         let client = Arc::new(BucketClient::new(&config.storage).unwrap());
         let (monitor, health) = HealthMonitor::fixed(Health { verdict: Ok(()), checked_at: Some(now()) });
-        let app = Arc::new(App::new(&config, client, monitor));
+        let app = Arc::new(App::new(&config, Authenticator::start(&config.auth).unwrap(), client, monitor));
         Self { app, config, s3, health }
     }
 

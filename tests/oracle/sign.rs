@@ -4,11 +4,9 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use filesync_signer::domain::policy::{Action, Caller, decide};
 use filesync_signer::domain::sigv4::{BucketAddress, Credentials, Presigner, Terms};
-use filesync_signer::domain::store::StoreIdRule;
 use filesync_signer::domain::token::{MintClaims, TokenRules, Verifier, VerifyKey, mint_hs256};
 use jiff::Timestamp;
 use url::Url;
@@ -19,14 +17,7 @@ const SECRET: &[u8] = b"an oracle's secret of more than thirty-two bytes";
 
 /// A caller of every store. There is no other way to one than a token.
 pub(super) fn caller() -> Arc<Caller> {
-    let rules = TokenRules {
-        leeway: Duration::from_secs(30),
-        max_ttl: Duration::from_hours(24),
-        store_claim: "storeId".into(),
-        store_rule: StoreIdRule::Strict,
-        require_scope: false,
-    };
-    let verifier = Verifier::new(vec![VerifyKey::hs256(SECRET).unwrap()], rules);
+    let verifier = Verifier::new(vec![VerifyKey::hs256(SECRET).unwrap()], TokenRules::default());
     let now = Timestamp::from_second(1_795_359_600).unwrap();
     let token = mint_hs256(SECRET, "storeId", &STORES.map(String::from), &MintClaims::default(), 3600, now).unwrap();
     verifier.verify(&token, now).unwrap()

@@ -2,9 +2,9 @@
 //!
 //! Each function returns `None` only after it has reported why.
 
+mod auth;
 mod storage;
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -12,33 +12,24 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 use url::Url;
 
-use super::raw::{RawAuth, RawConfig, RawKey, RawKeys, RawLife, RawServer, RawTelemetry, Secret};
+use super::raw::{RawConfig, RawKeys, RawLife, RawServer, RawTelemetry, Secret};
 use super::used::{Auth, Config, Cors, Life, LogFormat, Server, Telemetry};
 use super::{ConfigError, Problem, Sources};
 use crate::domain::key::{KeyFormat, KeyRules, check_segments};
 use crate::domain::sigv4::MAX_EXPIRES_SECS;
-use crate::domain::store::StoreIdRule;
-use crate::domain::token::{ALGORITHMS, KeyLoadError, MIN_HMAC_SECRET_BYTES, TokenRules, VerifyKey};
-use crate::identity::CacheLimits;
 
-/// More leeway than this is a clock to repair.
-const MAX_LEEWAY_SECS: u64 = 600;
 /// No deadline and no interval is longer than an hour.
 const MAX_TIMEOUT_SECS: u64 = 3600;
-/// A longer life than ten years is a mistake in the unit.
-const MAX_TOKEN_TTL_SECS: u64 = 315_360_000;
 /// hyper's smallest read buffer: a head cannot be held to less.
 const MIN_HEAD_BYTES: usize = 8192;
 /// Caps on the caps: one request may not take all memory.
 const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
-/// A secret of fewer distinct bytes was typed, not drawn.
-const MIN_DISTINCT_BYTES: usize = 8;
 
 /// Checks `raw`, adding to what is already known to be wrong.
 pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) -> Result<Config, ConfigError> {
     let mut report = Report { sources, problems, warnings: Vec::new() };
     let server = server(&raw.server, &mut report);
-    let auth = auth(&raw.auth, &mut report);
+    let auth = auth::auth(&raw.auth, &raw.server, &mut report);
     let storage = storage::storage(&raw.storage, &mut report);
     let key_rules = key_rules(&raw.keys, &mut report);
     let upload = life("upload", &raw.upload, &mut report);
@@ -68,7 +59,7 @@ pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) 
 /// The same for `[auth]` alone.
 pub(super) fn check_auth(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) -> Result<Auth, ConfigError> {
     let mut report = Report { sources, problems, warnings: Vec::new() };
-    auth(&raw.auth, &mut report).ok_or(ConfigError { problems: report.problems })
+    auth::auth(&raw.auth, &raw.server, &mut report).ok_or(ConfigError { problems: report.problems })
 }
 
 /// What is wrong so far, and what is worth a word.
@@ -210,75 +201,6 @@ fn check_origin(origin: &str) -> Result<(), String> {
         }
     };
     if as_sent == origin { Ok(()) } else { Err(format!("holds `{origin}`; browsers send that origin as `{as_sent}`")) }
-}
-
-fn auth(raw: &RawAuth, r: &mut Report<'_>) -> Option<Auth> {
-    let secret = r.secret("auth.hs256_secret", &raw.hs256_secret, &raw.hs256_secret_file);
-    let without_secret = secret.as_ref().is_some_and(|secret| secret.expose().is_empty());
-    if without_secret && raw.keys.is_empty() {
-        // Without a key nobody could be told from anybody, so the process does not start (J36).
-        r.problem(
-            "auth.hs256_secret",
-            format!("is not set, and there is no [[auth.keys]]; draw a secret of {MIN_HMAC_SECRET_BYTES} bytes or more with `openssl rand -base64 48`"),
-        );
-        return None;
-    }
-    let secret = secret.filter(|_| !without_secret);
-    let mut keys: Vec<_> = secret.iter().filter_map(|secret| hmac_key(secret, r)).collect();
-    keys.extend(raw.keys.iter().enumerate().filter_map(|(i, key)| public_key(i, key, r)));
-    let rules = token_rules(raw, r)?;
-    let cache = CacheLimits { entries: raw.cache_entries, bytes: raw.cache_bytes };
-    Some(Auth { keys, hs256_secret: secret, rules, cache })
-}
-
-fn token_rules(raw: &RawAuth, r: &mut Report<'_>) -> Option<TokenRules> {
-    let store_claim = Some(raw.store_claim.clone()).filter(|claim| !claim.is_empty());
-    let store_claim =
-        r.require("auth.store_claim", store_claim, || "is empty; name the claim that holds the store".into());
-    let rules = [("strict", StoreIdRule::Strict), ("lossy", StoreIdRule::Lossy)];
-    let store_rule = r.choice("auth.store_ids", &raw.store_ids, &rules);
-    let leeway = r.seconds("auth.leeway_secs", raw.leeway_secs, 0, MAX_LEEWAY_SECS);
-    let max_ttl = r.seconds("auth.max_token_ttl_secs", raw.max_token_ttl_secs, 0, MAX_TOKEN_TTL_SECS);
-    Some(TokenRules {
-        leeway: leeway?,
-        max_ttl: max_ttl?,
-        store_claim: store_claim?,
-        store_rule: store_rule?,
-        require_scope: raw.require_scope,
-    })
-}
-
-/// One of `[[auth.keys]]`, counted from 0.
-fn public_key(index: usize, raw: &RawKey, r: &mut Report<'_>) -> Option<VerifyKey> {
-    let key = format!("auth.keys.{index}");
-    let algorithm = r.choice(&format!("{key}.algorithm"), &raw.algorithm, ALGORITHMS)?;
-    let pem = r.secret(&format!("{key}.public_key"), &Secret::new(&raw.public_key), &raw.public_key_file)?;
-    match VerifyKey::from_pem(algorithm, pem.expose().as_bytes()) {
-        Ok(loaded) if raw.id.is_empty() => Some(loaded),
-        Ok(loaded) => Some(loaded.with_id(raw.id.clone())),
-        Err(KeyLoadError::Kind) => {
-            r.problem(&format!("{key}.algorithm"), "takes a secret; set `auth.hs256_secret` instead");
-            None
-        }
-        Err(error) => {
-            r.problem(&format!("{key}.public_key"), format!("cannot be used: {error}"));
-            None
-        }
-    }
-}
-
-/// J36: a secret that can be guessed is no secret.
-fn hmac_key(secret: &Secret, r: &mut Report<'_>) -> Option<VerifyKey> {
-    const KEY: &str = "auth.hs256_secret";
-    let bytes = secret.expose().as_bytes();
-    let key = VerifyKey::hs256(bytes).ok();
-    let key =
-        r.require(KEY, key, || format!("has {} bytes; it must have {MIN_HMAC_SECRET_BYTES} or more", bytes.len()));
-    let distinct = bytes.iter().collect::<BTreeSet<_>>().len();
-    if key.is_some() && distinct < MIN_DISTINCT_BYTES {
-        r.warnings.push(format!("{KEY} has only {distinct} different bytes; draw it with `openssl rand -base64 48`"));
-    }
-    key
 }
 
 fn key_rules(raw: &RawKeys, r: &mut Report<'_>) -> Option<KeyRules> {

@@ -38,7 +38,7 @@ fn is_unreserved(byte: u8) -> bool {
 }
 
 /// The 64 lower-case digits of a SHA-256 or an HMAC of one.
-pub(super) fn push_hex(out: &mut String, bytes: &[u8]) {
+pub(in crate::domain) fn push_hex(out: &mut String, bytes: &[u8]) {
     let mut text = [0; 64];
     for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
         if let [high, low] = pair {

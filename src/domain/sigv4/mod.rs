@@ -29,7 +29,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::policy::Grant;
 use super::utc::{BasicText, OutOfRange, UtcSecond};
-use encode::{encode_path, encode_value, encoded_path_len, encoded_value_len, push_hex};
+pub(in crate::domain) use encode::push_hex;
+use encode::{encode_path, encode_value, encoded_path_len, encoded_value_len};
 use signing_key::KeyOfTheDay;
 
 pub use terms::{BoundHeaders, MAX_BOUND_HEADERS, Terms};

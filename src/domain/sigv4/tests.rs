@@ -23,6 +23,7 @@ fn grant(action: Action, key: &str) -> Option<Grant> {
         stores: vec![StoreId::parse("s1", StoreIdRule::Strict).unwrap()],
         permissions: Permissions::ALL,
         prefixes: None,
+        max_upload_bytes: None,
     };
     decide(&caller, action, key).ok()
 }

@@ -1,18 +1,54 @@
-//! What a verified token says: when it holds, whose it is, what it opens.
+//! What a verified token says: from whom, for whom, when, and what it opens.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{TokenError, TokenRules};
+use super::template::StoreTemplate;
+use super::{Expected, TokenError, TokenRules};
 use crate::domain::json;
 use crate::domain::key::check_segments;
 use crate::domain::policy::{Caller, Permissions};
 use crate::domain::store::{StoreId, StoreIdRule};
 
+/// Where a caller's stores are read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreSource {
+    /// A claim that holds a store or a list of them: its name, or its path.
+    Claim(String),
+    /// Other claims.
+    Template(StoreTemplate),
+}
+
+/// How the scope of a token is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopeRules {
+    /// The claims that hold scope words: names or paths.
+    pub claims: Vec<String>,
+    /// Other people's words for our permissions, beside `files:read`, `files:write` and `files:delete`.
+    pub words: BTreeMap<String, Permissions>,
+    /// Whether a token without a known word may do nothing (else: everything).
+    pub required: bool,
+}
+
+/// The words that always count.
+const OUR_WORDS: [(&str, Permissions); 3] = [
+    ("files:read", Permissions { read: true, ..Permissions::NONE }),
+    ("files:write", Permissions { write: true, ..Permissions::NONE }),
+    ("files:delete", Permissions { delete: true, ..Permissions::NONE }),
+];
+
+/// Whether a scope word is one of ours, and so cannot be given another meaning.
+#[must_use]
+pub fn is_our_scope_word(word: &str) -> bool {
+    OUR_WORDS.iter().any(|(ours, _)| *ours == word)
+}
+
 /// The claims of a token whose signature held.
-pub(super) struct Claims(Map<String, Value>);
+#[derive(Debug)]
+pub struct Claims(Map<String, Value>);
 
 impl Claims {
     pub(super) fn parse(payload: &[u8]) -> Result<Self, TokenError> {
@@ -27,19 +63,57 @@ impl Claims {
         })
     }
 
-    pub(super) fn into_caller(self, rules: &TokenRules) -> Result<Caller, TokenError> {
-        let claim = |name: &str| self.0.get(name);
-        let subject = match claim("sub") {
+    /// `iss` and `aud` against what the key's owner says of its tokens.
+    pub(super) fn check_expected(&self, expected: &Expected) -> Result<(), TokenError> {
+        // J25: a list with the issuer in it is not the issuer.
+        if let Some(issuer) = &expected.issuer
+            && self.0.get("iss").and_then(Value::as_str) != Some(issuer)
+        {
+            return Err(TokenError::Issuer);
+        }
+        let audiences: Vec<&str> = match self.0.get("aud") {
+            None => Vec::new(),
+            Some(Value::String(audience)) => vec![audience],
+            Some(Value::Array(list)) => {
+                list.iter().map(Value::as_str).collect::<Option<_>>().ok_or(TokenError::Audience)?
+            }
+            Some(_) => return Err(TokenError::Audience),
+        };
+        // J24: who is not named must refuse a token that names somebody (RFC 7519 section 4.1.3).
+        let held = match (expected.audiences.as_slice(), self.0.contains_key("aud")) {
+            ([], names_somebody) => !names_somebody,
+            (ours, _) => ours.iter().any(|ours| audiences.contains(&ours.as_str())),
+        };
+        if held { Ok(()) } else { Err(TokenError::Audience) }
+    }
+
+    pub(super) fn caller(&self, rules: &TokenRules) -> Result<Caller, TokenError> {
+        let subject = match self.0.get("sub") {
             None => None,
             Some(Value::String(subject)) => Some(subject.clone()),
             Some(_) => return Err(TokenError::Claims),
         };
         Ok(Caller {
             subject,
-            stores: stores(claim(&rules.store_claim), rules.store_rule),
-            permissions: permissions(claim("scope"), rules.require_scope),
-            prefixes: claim("prefixes").map(prefixes),
+            stores: self.stores(&rules.store_source, rules.store_rule),
+            permissions: self.permissions(&rules.scope),
+            prefixes: self.0.get("prefixes").map(prefixes),
+            // A limit that cannot be read is not "no limit".
+            max_upload_bytes: self.0.get("max_upload_bytes").map(|limit| limit.as_u64().unwrap_or(0)),
         })
+    }
+
+    /// The claim of this whole name; else the one at this path of own members of objects. A
+    /// name may hold dots itself (`https://app.example/claims.storeId`), so the longest goes first.
+    #[must_use]
+    pub fn find(&self, path: &str) -> Option<&Value> {
+        find_in(&self.0, path)
+    }
+
+    /// A claim that is a text.
+    #[must_use]
+    pub fn text(&self, path: &str) -> Option<&str> {
+        self.find(path).and_then(Value::as_str)
     }
 
     /// A `NumericDate` (RFC 7519 section 2) in whole seconds since 1970 UTC, huge values saturated.
@@ -53,14 +127,66 @@ impl Claims {
         #[allow(clippy::cast_possible_truncation, reason = "a float cast saturates, which is what is wanted")]
         Ok(Some(seconds.floor() as i64))
     }
+
+    /// A string or a list of strings. Any other type, or one bad name, gives no store at all.
+    fn stores(&self, source: &StoreSource, rule: StoreIdRule) -> Vec<StoreId> {
+        match source {
+            StoreSource::Template(template) => template.store(|path| self.text(path)).into_iter().collect(),
+            StoreSource::Claim(path) => {
+                let names = self.find(path).and_then(|claim| texts(claim, |name| vec![name])).unwrap_or_default();
+                let stores = names.into_iter().map(|name| StoreId::parse(name, rule));
+                stores.collect::<Result<_, _>>().unwrap_or_default()
+            }
+        }
+    }
+
+    /// All that the words of all scope claims give. Words that are nobody's are ignored; a
+    /// claim of another type gives nothing.
+    fn permissions(&self, rules: &ScopeRules) -> Permissions {
+        let Some(words) = self.scope_words(rules) else { return Permissions::NONE };
+        let ours = OUR_WORDS.iter().copied();
+        let theirs = rules.words.iter().map(|(word, permissions)| (word.as_str(), *permissions));
+        let known = ours.chain(theirs).filter(|(word, _)| words.contains(word));
+        let granted = known.fold(Permissions::NONE, |granted, (_, permissions)| granted.union(permissions));
+        if granted == Permissions::NONE && !rules.required { Permissions::ALL } else { granted }
+    }
+
+    /// Space-separated (RFC 8693 section 4.2) or a list.
+    fn scope_words(&self, rules: &ScopeRules) -> Option<Vec<&str>> {
+        let claims = rules.claims.iter().filter_map(|path| self.find(path));
+        let words: Option<Vec<_>> = claims.map(|claim| texts(claim, |words| words.split(' ').collect())).collect();
+        words.map(|lists| lists.concat())
+    }
+}
+
+fn find_in<'a>(object: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
+    if let Some(value) = object.get(path) {
+        return Some(value);
+    }
+    path.rmatch_indices('.').find_map(|(dot, _)| {
+        let (name, rest) = (path.get(..dot)?, path.get(dot.checked_add(1)?..)?);
+        find_in(object.get(name)?.as_object()?, rest)
+    })
+}
+
+/// The texts of a claim that is one text, read by `one`, or a list of texts. Nothing when it is neither.
+fn texts<'a>(claim: &'a Value, one: impl Fn(&'a str) -> Vec<&'a str>) -> Option<Vec<&'a str>> {
+    match claim {
+        Value::String(text) => Some(one(text)),
+        Value::Array(list) => list.iter().map(Value::as_str).collect(),
+        _ => None,
+    }
 }
 
 /// When a token holds, in seconds since 1970 UTC.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Times {
-    exp: i64,
-    nbf: Option<i64>,
-    iat: Option<i64>,
+pub struct Times {
+    /// From this second on it has expired.
+    pub exp: i64,
+    /// Before this second it does not hold.
+    pub nbf: Option<i64>,
+    /// When it was made.
+    pub iat: Option<i64>,
 }
 
 impl Times {
@@ -88,35 +214,6 @@ impl Times {
 
 fn whole_seconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
-}
-
-/// A string or a list of strings. Any other type, or one bad name, gives no store at all.
-fn stores(claim: Option<&Value>, rule: StoreIdRule) -> Vec<StoreId> {
-    let names: Option<Vec<&str>> = match claim {
-        Some(Value::String(name)) => Some(vec![name]),
-        Some(Value::Array(names)) => names.iter().map(Value::as_str).collect(),
-        _ => None,
-    };
-    let stores = names.unwrap_or_default().into_iter().map(|name| StoreId::parse(name, rule));
-    stores.collect::<Result<_, _>>().unwrap_or_default()
-}
-
-/// A space-separated string (RFC 8693 section 4.2) or a list of strings. Words
-/// that are not ours are ignored; a claim of another type gives nothing.
-fn permissions(claim: Option<&Value>, require_scope: bool) -> Permissions {
-    let words: Option<Vec<&str>> = match claim {
-        None => Some(Vec::new()),
-        Some(Value::String(words)) => Some(words.split(' ').collect()),
-        Some(Value::Array(words)) => words.iter().map(Value::as_str).collect(),
-        Some(_) => None,
-    };
-    let Some(words) = words else { return Permissions::NONE };
-    let granted = Permissions {
-        read: words.contains(&"files:read"),
-        write: words.contains(&"files:write"),
-        delete: words.contains(&"files:delete"),
-    };
-    if granted == Permissions::NONE && !require_scope { Permissions::ALL } else { granted }
 }
 
 /// Keys or key prefixes, one slash at the end allowed. What could match no key is

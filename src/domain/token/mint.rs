@@ -7,6 +7,12 @@ use serde::Serialize;
 /// What a minted token says.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct MintClaims {
+    /// Who made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iss: Option<String>,
+    /// For whom it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aud: Option<String>,
     /// Who bears it (`sub`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sub: Option<String>,

@@ -9,26 +9,34 @@
 //! that holds but names no usable store becomes a [`Caller`] that may do
 //! nothing, so that the answer is 403 and not 401.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use jsonwebtoken::Algorithm;
-use serde_json::{Map, Value};
 
-use super::json;
 use super::policy::Caller;
 use super::store::StoreIdRule;
-use claims::{Claims, Times};
 
+mod algorithm;
 mod claims;
+mod header;
+mod jwk;
 mod key;
 mod mint;
+mod revoked;
+mod template;
 
-pub use key::{ALGORITHMS, KeyLoadError, VerifyKey, algorithm_named};
+pub use algorithm::{ALGORITHMS, algorithm_name, algorithm_named, is_symmetric};
+pub use claims::{Claims, ScopeRules, StoreSource, Times, is_our_scope_word};
+pub use header::Header;
+pub use jwk::{JwkError, KeySet, KeySetError, MAX_KEYS_IN_SET, algorithms_of_key_sets};
+pub use key::{Expected, KeyLoadError, VerifyKey};
 pub use mint::{MintClaims, mint_hs256};
+pub use revoked::{Revoked, RevokedError};
+pub use template::{StoreTemplate, TemplateEncoding, TemplateError};
 
 /// The longest token that is looked at, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
@@ -39,19 +47,49 @@ pub const MIN_HMAC_SECRET_BYTES: usize = 32;
 /// How many keys a token is tried against at the most.
 const MAX_KEYS_TRIED: usize = 8;
 
-/// What is asked of a token besides a good signature.
+/// What is asked of a token besides a good signature. [`Default`] is what the service does unless configured.
 #[derive(Debug, Clone)]
 pub struct TokenRules {
     /// How far `exp`, `nbf` and `iat` may be off, for clocks that disagree.
     pub leeway: Duration,
     /// The longest life that a token may have; zero switches the check off.
     pub max_ttl: Duration,
-    /// The claim that names the store or stores.
-    pub store_claim: String,
+    /// The `typ` that a token must have; `None` takes those of access and plain tokens, and none.
+    pub required_type: Option<String>,
+    /// What names the store or stores.
+    pub store_source: StoreSource,
     /// How a store claim becomes a folder.
     pub store_rule: StoreIdRule,
-    /// Whether a token without a scope word of ours may do nothing (else: everything).
-    pub require_scope: bool,
+    /// What a token allows in its stores.
+    pub scope: ScopeRules,
+}
+
+impl TokenRules {
+    /// The claim that names the store, unless a template makes it from others.
+    #[must_use]
+    pub fn store_claim(&self) -> Option<&str> {
+        match &self.store_source {
+            StoreSource::Claim(claim) => Some(claim),
+            StoreSource::Template(_) => None,
+        }
+    }
+}
+
+impl Default for TokenRules {
+    fn default() -> Self {
+        Self {
+            leeway: Duration::from_secs(30),
+            max_ttl: Duration::from_hours(24),
+            required_type: None,
+            store_source: StoreSource::Claim("storeId".to_owned()),
+            store_rule: StoreIdRule::Strict,
+            scope: ScopeRules {
+                claims: vec!["scope".to_owned(), "scp".to_owned()],
+                words: BTreeMap::new(),
+                required: false,
+            },
+        }
+    }
 }
 
 /// Why a token is not accepted. For the log; callers are told only that it is not.
@@ -75,12 +113,21 @@ pub enum TokenError {
     /// `crit` lists extensions; none is understood (RFC 7515 section 4.1.11).
     #[error("the token demands an extension")]
     Critical,
+    /// No configured key has this `kid` and algorithm.
+    #[error("the token names a key that is not known")]
+    UnknownKey,
     /// No configured key made this signature.
     #[error("the token signature does not match")]
     Signature,
     /// The payload is not an object of well-typed claims.
     #[error("a claim is missing or of the wrong type")]
     Claims,
+    /// `iss` is not whom the key belongs to.
+    #[error("the token is from another issuer")]
+    Issuer,
+    /// `aud` does not name us, or names others and no audience is configured.
+    #[error("the token is for another audience")]
+    Audience,
     /// `exp` lies in the past.
     #[error("the token has expired")]
     Expired,
@@ -90,6 +137,17 @@ pub enum TokenError {
     /// The token lives longer than `auth.max_token_ttl_secs`.
     #[error("the token lives too long")]
     LivesTooLong,
+    /// It stands in `auth.denied_file`.
+    #[error("the token is revoked")]
+    Revoked,
+}
+
+impl TokenError {
+    /// Whether keys that are not here yet could have changed the answer.
+    #[must_use]
+    pub fn is_for_want_of_a_key(self) -> bool {
+        matches!(self, Self::Algorithm | Self::UnknownKey | Self::Signature)
+    }
 }
 
 /// Checks tokens against a set of keys.
@@ -97,6 +155,7 @@ pub enum TokenError {
 pub struct Verifier {
     keys: Vec<VerifyKey>,
     rules: TokenRules,
+    revoked: Revoked,
 }
 
 /// A token whose signature held: what it opens, and when.
@@ -120,17 +179,42 @@ impl Verified {
     }
 }
 
+/// What held so far of a token that is being verified, in the order of the checks. For `signer check-token`.
+#[derive(Debug)]
+pub enum Held<'a> {
+    /// It is a compact JWS with this header.
+    Header(&'a Header),
+    /// This key signed it, and it says this.
+    Signature(&'a VerifyKey, &'a Claims),
+    /// `iss` and `aud` are as the key's owner wants them.
+    Claims(&'a Claims, Times),
+    /// It is not revoked, and opens this.
+    Caller(&'a Caller),
+}
+
 impl Verifier {
     /// A verifier over these keys. Without keys, no token passes.
     #[must_use]
     pub fn new(keys: Vec<VerifyKey>, rules: TokenRules) -> Self {
-        Self { keys, rules }
+        Self { keys, rules, revoked: Revoked::default() }
+    }
+
+    /// The same, refusing what is revoked.
+    #[must_use]
+    pub fn refusing(self, revoked: Revoked) -> Self {
+        Self { revoked, ..self }
     }
 
     /// What is asked of tokens besides their signature.
     #[must_use]
     pub fn rules(&self) -> &TokenRules {
         &self.rules
+    }
+
+    /// The keys in force.
+    #[must_use]
+    pub fn keys(&self) -> &[VerifyKey] {
+        &self.keys
     }
 
     /// Verifies `token` as of `now`.
@@ -148,29 +232,77 @@ impl Verifier {
     ///
     /// [`TokenError`] says which check failed; it is for the log only.
     pub fn verify_signed(&self, token: &str) -> Result<Verified, TokenError> {
-        let payload = self.check_signature(token)?;
-        let claims = Claims::parse(&payload)?;
-        Ok(Verified { times: claims.times()?, caller: Arc::new(claims.into_caller(&self.rules)?) })
+        self.verify_telling(token, |_| {})
     }
 
-    /// The payload of a token that one of the keys signed.
-    fn check_signature(&self, token: &str) -> Result<Vec<u8>, TokenError> {
+    /// [`Verifier::verify_signed`], telling `tell` of each check that held.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError`] says which check failed.
+    pub fn verify_telling(&self, token: &str, mut tell: impl FnMut(Held<'_>)) -> Result<Verified, TokenError> {
+        let jws = Jws::parse(token)?;
+        let header = Header::parse(&jws.header)?;
+        header.check_type(self.rules.required_type.as_deref())?;
+        tell(Held::Header(&header));
+        let (key, claims) = self.check_signature(&jws, &header, &mut tell)?;
+        claims.check_expected(key.expected())?;
+        let times = claims.times()?;
+        tell(Held::Claims(&claims, times));
+        let caller = claims.caller(&self.rules)?;
+        if self.revoked.covers(&claims, &times, &caller) {
+            return Err(TokenError::Revoked);
+        }
+        tell(Held::Caller(&caller));
+        Ok(Verified { times, caller: Arc::new(caller) })
+    }
+
+    /// The key that signed the token, and what the token says. One key may stand for several
+    /// issuers, so of those that fit, the one whose issuer and audience fit too goes first.
+    fn check_signature(
+        &self,
+        jws: &Jws<'_>,
+        header: &Header,
+        tell: &mut impl FnMut(Held<'_>),
+    ) -> Result<(&VerifyKey, Claims), TokenError> {
+        let algorithm = header.algorithm;
+        if !self.keys.iter().any(|key| key.algorithms().contains(&algorithm)) {
+            return Err(TokenError::Algorithm);
+        }
+        // J12: a token that names no key is tried against few, so that the work is bounded.
+        let mut fitting = self.keys.iter().filter(|key| key.fits(header)).take(MAX_KEYS_TRIED).peekable();
+        if fitting.peek().is_none() {
+            return Err(TokenError::UnknownKey);
+        }
+        let signers: Vec<_> = fitting.filter(|key| key.verifies(algorithm, jws.signed, jws.signature)).collect();
+        let first = *signers.first().ok_or(TokenError::Signature)?;
+        let claims = Claims::parse(&jws.payload)?;
+        // J26: a key speaks for its own issuer alone.
+        let held = signers.iter().copied().find(|key| claims.check_expected(key.expected()).is_ok());
+        let key = held.unwrap_or(first);
+        tell(Held::Signature(key, &claims));
+        Ok((key, claims))
+    }
+}
+
+/// The parts of a compact JWS (RFC 7515 section 7.1).
+struct Jws<'a> {
+    header: Vec<u8>,
+    payload: Vec<u8>,
+    /// What is signed: the first two parts as they stand.
+    signed: &'a [u8],
+    signature: &'a str,
+}
+
+impl<'a> Jws<'a> {
+    fn parse(token: &'a str) -> Result<Self, TokenError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::TooLong);
         }
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Format)?;
         let (header, payload) = signed.split_once('.').ok_or(TokenError::Format)?;
-        let payload = decode_part(payload)?;
         decode_part(signature)?;
-        let header = Header::parse(&decode_part(header)?)?;
-
-        // J12: a token that names no key is tried against few, so that the work is bounded.
-        let mut candidates = self.keys.iter().filter(|key| key.fits(&header)).take(MAX_KEYS_TRIED).peekable();
-        if candidates.peek().is_none() {
-            return Err(TokenError::Algorithm);
-        }
-        let verified = candidates.any(|key| key.verifies(signed, signature));
-        if verified { Ok(payload) } else { Err(TokenError::Signature) }
+        Ok(Self { header: decode_part(header)?, payload: decode_part(payload)?, signed: signed.as_bytes(), signature })
     }
 }
 
@@ -182,40 +314,10 @@ fn decode_part(part: &str) -> Result<Vec<u8>, TokenError> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Format)
 }
 
-/// What is read of a JOSE header. The key hints in it (`jwk`, `jku`, `x5u`, `x5c`) are never followed.
-struct Header {
-    algorithm: Algorithm,
-    kid: Option<String>,
-}
-
-impl Header {
-    fn parse(bytes: &[u8]) -> Result<Self, TokenError> {
-        let mut header: Map<String, Value> = json::object(bytes).map_err(|_| TokenError::Header)?;
-        if header.contains_key("crit") {
-            return Err(TokenError::Critical);
-        }
-        match header.get("typ") {
-            None => {}
-            Some(Value::String(typ)) if is_token_type(typ) => {}
-            Some(_) => return Err(TokenError::Type),
-        }
-        let kid = match header.remove("kid") {
-            None => None,
-            Some(Value::String(kid)) => Some(kid),
-            Some(_) => return Err(TokenError::Header),
-        };
-        match header.get("alg") {
-            Some(Value::String(alg)) => Ok(Self { algorithm: algorithm_named(alg).ok_or(TokenError::Algorithm)?, kid }),
-            _ => Err(TokenError::Header),
-        }
-    }
-}
-
-/// `JWT` (RFC 7519 section 5.1) or `at+jwt` (RFC 9068), in any case, with or without `application/`.
-/// Everything else is a token for another purpose (RFC 8725 section 3.11).
-fn is_token_type(typ: &str) -> bool {
-    let typ = typ.to_ascii_lowercase();
-    matches!(typ.strip_prefix("application/").unwrap_or(&typ), "jwt" | "at+jwt")
+/// The algorithm that a token claims to be signed with, if it can be read.
+#[must_use]
+pub fn claimed_algorithm(token: &str) -> Option<jsonwebtoken::Algorithm> {
+    Jws::parse(token).and_then(|jws| Header::parse(&jws.header)).ok().map(|header| header.algorithm)
 }
 
 #[cfg(test)]

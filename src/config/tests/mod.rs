@@ -1,3 +1,5 @@
+mod auth;
+
 use std::io::Write as _;
 
 use super::*;
@@ -46,7 +48,7 @@ fn problems(text: &str, environment: &[(&str, &str)]) -> Vec<String> {
 
 #[test]
 fn shipped_file_is_exactly_the_defaults() {
-    let shipped: toml::Table = include_str!("../../signer.toml").parse().unwrap();
+    let shipped: toml::Table = include_str!("../../../signer.toml").parse().unwrap();
     assert_eq!(shipped, toml::Table::try_from(RawConfig::default()).unwrap());
 }
 

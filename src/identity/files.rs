@@ -1,0 +1,62 @@
+//! Files that are followed: key sets and the list of revoked tokens.
+//!
+//! Looked at twice a second and compared by content, because file systems, editors and
+//! Kubernetes' swapped links disagree about what a change looks like from outside.
+
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Twice a second, so that a change is in force within one.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// More than this is a mistake.
+const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Reads a file of at most 4 MiB.
+///
+/// # Errors
+///
+/// The system's, or [`io::ErrorKind::FileTooLarge`].
+pub fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MAX_FILE_BYTES.saturating_add(1)).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_FILE_BYTES {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {MAX_FILE_BYTES} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Calls `changed` with each new content of the file, the first included, until it says that nobody
+/// listens any more. What it refuses, and what cannot be read, is said once in the log; the last
+/// good content stays in force.
+pub(super) async fn follow(path: PathBuf, mut changed: impl FnMut(&[u8]) -> Option<Result<(), String>>) {
+    let mut last: Option<Result<Vec<u8>, String>> = None;
+    loop {
+        let read = {
+            let path = path.clone();
+            tokio::task::spawn_blocking(move || read_bounded(&path)).await
+        };
+        let content = match read {
+            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Err(error)) => Err(error.to_string()),
+            // The runtime ends.
+            Err(_) => return,
+        };
+        if last.as_ref() != Some(&content) {
+            let outcome = match &content {
+                Ok(bytes) => changed(bytes),
+                Err(error) => Some(Err(error.clone())),
+            };
+            match outcome {
+                None => return,
+                Some(Ok(())) => tracing::info!(file = %path.display(), "read"),
+                Some(Err(reason)) => {
+                    tracing::error!(file = %path.display(), "is not used, its last good content stays in force: {reason}");
+                }
+            }
+            last = Some(content);
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
