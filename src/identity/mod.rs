@@ -41,8 +41,9 @@ pub use files::read_bounded;
 /// How many requests wait for a fetch at once; the next one is told to come back.
 const MAX_WAITING: usize = 1024;
 
-/// A fetch that was under way may have begun too early to bring the key; the next one has not.
-const MAX_ROUNDS: usize = 2;
+/// Keys may have come between a look and the question for newer ones, and a fetch that was under way may have
+/// begun too early to bring them; the next one has not.
+const MAX_ROUNDS: usize = 3;
 
 /// Why a caller is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -202,10 +203,11 @@ impl Authenticator {
     /// [`AuthError::Refused`] says which check failed; it is for the log only.
     /// [`AuthError::KeysUnavailable`] when nobody can say.
     pub async fn caller_of(&self, token: &str, now: Timestamp) -> Result<Arc<Caller>, AuthError> {
+        let looked_at = self.current.load().number;
         match self.authenticate(token, now) {
             Ok(caller) => Ok(caller),
             Err(error) if error.is_for_want_of_a_key() && !self.remotes.is_empty() => {
-                self.caller_of_newer_keys(token, now, error).await
+                self.caller_of_newer_keys(token, now, error, looked_at).await
             }
             Err(error) => Err(error.into()),
         }
@@ -216,6 +218,7 @@ impl Authenticator {
         token: &str,
         now: Timestamp,
         mut error: TokenError,
+        mut looked_at: u64,
     ) -> Result<Arc<Caller>, AuthError> {
         let Some(algorithm) = claimed_algorithm(token) else { return Err(error.into()) };
         let remotes: Vec<_> = self.remotes.iter().filter(|remote| remote.fits(algorithm)).collect();
@@ -223,12 +226,13 @@ impl Authenticator {
             let Ok(_place) = self.waiting.try_acquire() else { return Err(AuthError::KeysUnavailable) };
             // All are asked before any is waited for.
             let asked: Vec<_> = remotes.iter().filter_map(|remote| remote.ask_for_newer()).collect();
-            if asked.is_empty() {
+            if asked.is_empty() && self.current.load().number == looked_at {
                 break;
             }
             for fetch in asked {
                 fetch.await;
             }
+            looked_at = self.current.load().number;
             match self.authenticate(token, now) {
                 Err(again) if again.is_for_want_of_a_key() => error = again,
                 judged => return judged.map_err(AuthError::from),

@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
     clippy::arithmetic_side_effects,
     reason = "a failed expectation fails the test"
 )]
@@ -13,8 +14,14 @@ mod answers;
 mod auth;
 mod bucket;
 mod cors;
+mod identity;
 mod keys;
 mod limits;
+mod revocation;
 mod sockets;
 mod source;
 mod support;
+mod token_places;
+
+#[path = "../support/issuer.rs"]
+mod issuer;

@@ -70,7 +70,7 @@ impl Answer {
 pub(crate) struct TestApp {
     pub(crate) app: Arc<App>,
     pub(crate) config: Config,
-    pub(crate) s3: FakeS3,
+    pub(crate) s3: FakeServer,
     pub(crate) health: watch::Sender<Health>,
 }
 
@@ -81,7 +81,7 @@ impl TestApp {
 
     /// With these settings over the usual ones.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
-        let s3 = FakeS3::start().await;
+        let s3 = FakeServer::start().await;
         let usual = [
             ("auth.hs256_secret", SECRET),
             ("storage.endpoint", s3.url.as_str()),
@@ -155,16 +155,16 @@ pub(crate) async fn on_every_route(app: &TestApp, token: &str, key: &str) -> Vec
     answers
 }
 
-/// A bucket that answers what it is told to, and remembers what it was asked.
-pub(crate) struct FakeS3 {
+/// A bucket, or a key server, that answers what it is told to, and remembers what it was asked.
+pub(crate) struct FakeServer {
     pub(crate) url: String,
     answer: Arc<Mutex<Vec<u8>>>,
     asked: Arc<Mutex<Vec<String>>>,
     count: Arc<AtomicUsize>,
 }
 
-impl FakeS3 {
-    async fn start() -> Self {
+impl FakeServer {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let fake = Self { url, answer: Arc::default(), asked: Arc::default(), count: Arc::default() };
