@@ -119,6 +119,9 @@ async fn a_kid_that_is_used_again_is_the_new_key() {
     assert_eq!(sign(&app, &token(&old, "k0")).await.status, 401);
 }
 
+/// Status, headers and body.
+type BadAnswer<'a> = (u16, &'a [(&'a str, &'a str)], &'a str);
+
 /// J41, J44: nothing that a provider answers, or does not, removes a good key before its time.
 #[tokio::test]
 async fn good_keys_survive_every_bad_answer_and_no_longer_than_allowed() {
@@ -135,7 +138,7 @@ async fn good_keys_survive_every_bad_answer_and_no_longer_than_allowed() {
     let good = token(&issuer, "k0");
     let huge = format!("{{\"keys\":[],\"pad\":\"{}\"}}", "x".repeat(600 * 1024));
     let many = json!({"keys": vec![issuer.jwk(json!({})); 257]}).to_string();
-    let bad: [(u16, &[(&str, &str)], &str); 8] = [
+    let bad: [BadAnswer<'_>; 8] = [
         (500, &[], ""),
         (200, &[("content-type", "text/html")], "<html>maintenance</html>"),
         (200, &[], r#"{"keys":[]}"#),
@@ -235,15 +238,15 @@ async fn a_discovery_document_must_be_the_issuers_own() {
 /// J09: an address in a token is never called.
 #[tokio::test]
 async fn nobody_is_called_because_a_token_says_so() {
-    let (idp, attacker, issuer, forger) =
+    let (idp, attacker, issuer, mallory) =
         (FakeServer::start().await, FakeServer::start().await, Issuer::new("ES256"), Issuer::new("ES256"));
     publish(&idp, &[&issuer]);
-    publish(&attacker, &[&forger]);
+    publish(&attacker, &[&mallory]);
     let app = start(&idp, &[]).await;
     ready(&app).await;
     for hint in ["jku", "x5u"] {
-        let header = json!({"kid": "k0", hint: format!("{}/jwks", attacker.url), "jwk": forger.jwk(json!({}))});
-        let forged = forger.token(header, &json!({"storeId": "s1", "exp": now().as_second() + 60}));
+        let header = json!({"kid": "k0", hint: format!("{}/jwks", attacker.url), "jwk": mallory.jwk(json!({}))});
+        let forged = mallory.token(header, &json!({"storeId": "s1", "exp": now().as_second() + 60}));
         assert_eq!(sign(&app, &forged).await.status, 401);
     }
     assert_eq!(attacker.count(), 0);

@@ -13,6 +13,7 @@
 mod answers;
 mod auth;
 mod bucket;
+mod check_token;
 mod cors;
 mod identity;
 mod keys;
