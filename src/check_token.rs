@@ -8,6 +8,7 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
 use jiff::Timestamp;
+use jsonwebtoken::Algorithm;
 use serde_json::Value;
 
 use crate::config::{Auth, KeyLocation};
@@ -15,6 +16,7 @@ use crate::domain::policy::{Caller, Permissions};
 use crate::domain::store::StoreId;
 use crate::domain::token::{
     Claims, Expected, Held, StoreSource, Times, TokenError, TokenRules, Verifier, VerifyKey, algorithm_name,
+    algorithms_of_key_sets, claimed_algorithm,
 };
 use crate::identity::fetch_key_set;
 
@@ -33,7 +35,7 @@ const MAX_SHOWN_KEYS: usize = 8;
 /// When `out` cannot be written to.
 pub async fn check_token(auth: &Auth, token: &str, now: Timestamp, out: &mut impl Write) -> io::Result<bool> {
     let mut report = Report { out, held: true };
-    let keys = gather_keys(auth, &mut report).await?;
+    let (keys, missing) = gather_keys(auth, &mut report).await?;
     let verifier = Verifier::new(keys, auth.rules.clone()).refusing(auth.revoked.clone());
     let mut seen = Seen::default();
     let mut lines = Vec::new();
@@ -43,6 +45,11 @@ pub async fn check_token(auth: &Auth, token: &str, now: Timestamp, out: &mut imp
     }
     match verdict.and_then(|verified| verified.caller_at(verifier.rules(), now)) {
         Ok(caller) => what_it_opens(&caller, &auth.rules, &mut report)?,
+        Err(error) if error.is_for_want_of_a_key() && error != TokenError::Signature && could_be(&missing, token) => {
+            report.line(false, "key", "the one that signed it may be among those that could not be fetched")?;
+            writeln!(report.out, "undecided: the service answers 503 keys_unavailable")?;
+            return Ok(false);
+        }
         Err(error) => {
             let (step, text) = seen.refusal(error, &verifier, now);
             report.line(false, step, &text)?;
@@ -66,13 +73,15 @@ impl<W: Write> Report<'_, W> {
     }
 }
 
-async fn gather_keys(auth: &Auth, report: &mut Report<'_, impl Write>) -> io::Result<Vec<VerifyKey>> {
+/// The keys, and the algorithms of those that could not be fetched.
+async fn gather_keys(auth: &Auth, report: &mut Report<'_, impl Write>) -> io::Result<(Vec<VerifyKey>, Vec<Algorithm>)> {
+    let mut missing = Vec::new();
     let mut keys = auth.keys.clone();
     if !keys.is_empty() {
         report.line(true, "keys", &format!("the configuration has {}", key_names(&keys)))?;
     }
     for source in &auth.sources {
-        let name = &source.location;
+        let name = source.name();
         if let KeyLocation::File(_) = source.location {
             report.line(true, "keys", &format!("{name} has {}", key_names(&source.first_keys)))?;
             keys.extend(source.first_keys.iter().cloned());
@@ -87,10 +96,17 @@ async fn gather_keys(auth: &Auth, report: &mut Report<'_, impl Write>) -> io::Re
                 keys.extend(set.keys);
             }
             // Another source may have the key.
-            Err(error) => writeln!(report.out, "warn keys: {name}: {error}")?,
+            Err(error) => {
+                missing.extend(algorithms_of_key_sets(&source.algorithms));
+                writeln!(report.out, "warn keys: {name}: {error}")?;
+            }
         }
     }
-    Ok(keys)
+    Ok((keys, missing))
+}
+
+fn could_be(missing: &[Algorithm], token: &str) -> bool {
+    claimed_algorithm(token).is_some_and(|algorithm| missing.contains(&algorithm))
 }
 
 fn key_names(keys: &[VerifyKey]) -> String {

@@ -43,7 +43,7 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("internal", 500, "A mistake in the service; the log has it under the request id"),
     ("bucket_failed", 502, "The bucket could not be reached or refused the call"),
     ("bucket_unavailable", 503, "`/health` only: the last probe of the bucket failed; `reason` says how"),
-    ("not_ready", 503, "`/readyz` only: keys to check tokens with have not come yet, or this process is about to stop"),
+    ("not_ready", 503, "`/readyz` only: there are no keys to check tokens with, or this process is about to stop"),
     ("keys_unavailable", 503, "The keys that may have signed the token cannot be fetched, so it cannot be judged"),
     ("clock_unusable", 503, "The service's clock is outside the years that can be signed"),
     ("bucket_timeout", 504, "The bucket did not answer in time"),
@@ -115,9 +115,9 @@ pub enum ApiError {
     /// About to stop.
     #[error("this process is about to stop")]
     NotReady,
-    /// No keys yet.
-    #[error("the keys to check tokens with have not been fetched yet")]
-    NoKeysYet,
+    /// Some keys have not come yet, or all have grown too old.
+    #[error("there are no keys to check tokens with")]
+    NoKeys,
     /// A token that nobody can judge now.
     #[error("the keys that the token is checked with cannot be fetched now")]
     KeysUnavailable,
@@ -198,7 +198,7 @@ impl ApiError {
             Self::Bucket(BucketError::WrongGrant)
             | Self::Presign(PresignError::Expires | PresignError::TooManyHeaders) => "internal",
             Self::BucketUnavailable(_) => "bucket_unavailable",
-            Self::NotReady | Self::NoKeysYet => "not_ready",
+            Self::NotReady | Self::NoKeys => "not_ready",
             Self::KeysUnavailable => "keys_unavailable",
             Self::Presign(PresignError::Clock) => "clock_unusable",
         }

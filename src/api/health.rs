@@ -61,7 +61,7 @@ fn readyz(app: &App, call: &Call<'_>) -> Reply {
     if app.draining.load(Ordering::Relaxed) {
         ApiError::NotReady.into_reply(call.request_id)
     } else if !app.identity.is_ready() {
-        ApiError::NoKeysYet.into_reply(call.request_id)
+        ApiError::NoKeys.into_reply(call.request_id)
     } else {
         Reply::json(StatusCode::OK, &OK)
     }

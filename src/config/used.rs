@@ -1,6 +1,5 @@
 //! The configuration as it is used: checked, typed, complete.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -75,6 +74,18 @@ pub struct KeySource {
     pub first_keys: Vec<VerifyKey>,
 }
 
+impl KeySource {
+    /// What logs and reports call it: an issuer exactly as it is configured, else the address.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match (&self.location, &self.expected.issuer) {
+            (KeyLocation::Discovery(_), Some(issuer)) => issuer.clone(),
+            (KeyLocation::Discovery(url) | KeyLocation::Url(url), _) => url.to_string(),
+            (KeyLocation::File(path), _) => path.display().to_string(),
+        }
+    }
+}
+
 /// Where a key set is.
 #[derive(Debug, Clone)]
 pub enum KeyLocation {
@@ -84,15 +95,6 @@ pub enum KeyLocation {
     Url(Url),
     /// In this file.
     File(PathBuf),
-}
-
-impl fmt::Display for KeyLocation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Discovery(url) | Self::Url(url) => url.fmt(f),
-            Self::File(path) => path.display().fmt(f),
-        }
-    }
 }
 
 /// How key sets are fetched.

@@ -19,6 +19,7 @@ mod tests;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -44,6 +45,9 @@ const MAX_WAITING: usize = 1024;
 /// Keys may have come between a look and the question for newer ones, and a fetch that was under way may have
 /// begun too early to bring them; the next one has not.
 const MAX_ROUNDS: usize = 3;
+
+/// How long a request waits for keys at the most: less than it may take in all, so that its answer says why.
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// Why a caller is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -130,7 +134,7 @@ impl Authenticator {
                 continue;
             }
             let algorithms = algorithms_of_key_sets(&source.algorithms);
-            let remote = Arc::new(Remote::new(source.location.to_string(), algorithms, auth.fetch.cooldown));
+            let remote = Arc::new(Remote::new(source.name(), algorithms, auth.fetch.cooldown));
             let fetcher = Fetcher::new(source.clone(), auth.fetch).map_err(FetchError::Unreachable)?;
             authenticator.remotes.push(Arc::clone(&remote));
             fetchers.push((remote, place, fetcher));
@@ -207,7 +211,8 @@ impl Authenticator {
         match self.authenticate(token, now) {
             Ok(caller) => Ok(caller),
             Err(error) if error.is_for_want_of_a_key() && !self.remotes.is_empty() => {
-                self.caller_of_newer_keys(token, now, error, looked_at).await
+                let judged = self.caller_of_newer_keys(token, now, error, looked_at);
+                tokio::time::timeout(MAX_WAIT, judged).await.unwrap_or(Err(AuthError::KeysUnavailable))
             }
             Err(error) => Err(error.into()),
         }

@@ -141,8 +141,9 @@ impl Schedule {
     }
 
     /// When the keys in force stop to be.
-    fn too_old_at(&self) -> Option<Instant> {
-        self.confirmed?.checked_add(self.rules.max_stale)
+    fn too_old_at(&self, remote: &Remote) -> Option<Instant> {
+        let at = self.confirmed?.checked_add(self.rules.max_stale);
+        at.filter(|_| remote.keys() == Keys::Good)
     }
 }
 
@@ -159,7 +160,17 @@ pub(super) async fn keep_fresh(
     let mut document = Vec::new();
     let mut last_error = String::new();
     loop {
-        let outcome = fetcher.fetch().await;
+        let outcome = {
+            let mut fetch = std::pin::pin!(fetcher.fetch());
+            tokio::select! {
+                outcome = &mut fetch => outcome,
+                // A fetch that hangs does not keep keys in force past their time.
+                () = sleep_until(schedule.too_old_at(&remote).unwrap_or_else(far_off)) => {
+                    if !drop_old_keys(&remote, place, &weak) { return }
+                    fetch.await
+                }
+            }
+        };
         let Some(authenticator) = weak.upgrade() else { return };
         match outcome {
             Ok(fresh) => {
@@ -182,21 +193,30 @@ pub(super) async fn keep_fresh(
         drop(authenticator);
 
         let next = Instant::now().checked_add(schedule.pause).unwrap_or_else(Instant::now);
-        let too_old_at = schedule.too_old_at().filter(|_| remote.keys() == Keys::Good);
+        let too_old_at = schedule.too_old_at(&remote);
         tokio::select! {
             () = sleep_until(too_old_at.map_or(next, |at| at.min(next))) => {}
             asked = asked.wait_for(|progress| progress.fetching) => if asked.is_err() { return },
         }
-        if too_old_at.is_some_and(|at| at <= Instant::now()) {
-            let Some(authenticator) = weak.upgrade() else { return };
-            tracing::error!(
-                source = remote.name,
-                "its keys are older than auth.jwks_max_stale_secs and not used any more"
-            );
-            authenticator.set_source(place, Vec::new());
-            remote.progress.send_modify(|progress| progress.keys = Keys::TooOld);
+        if too_old_at.is_some_and(|at| at <= Instant::now()) && !drop_old_keys(&remote, place, &weak) {
+            return;
         }
     }
+}
+
+/// A moment that never comes.
+fn far_off() -> Instant {
+    const YEAR: Duration = Duration::from_hours(365 * 24);
+    Instant::now().checked_add(YEAR).unwrap_or_else(Instant::now)
+}
+
+/// Takes keys out of force that nobody has confirmed for too long. False when the authenticator is gone.
+fn drop_old_keys(remote: &Remote, place: usize, weak: &Weak<Authenticator>) -> bool {
+    let Some(authenticator) = weak.upgrade() else { return false };
+    tracing::error!(source = remote.name, "its keys are older than auth.jwks_max_stale_secs and not used any more");
+    authenticator.set_source(place, Vec::new());
+    remote.progress.send_modify(|progress| progress.keys = Keys::TooOld);
+    true
 }
 
 fn log_set(name: &str, set: &KeySet) {

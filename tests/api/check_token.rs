@@ -118,4 +118,5 @@ async fn key_sets_are_fetched_and_an_unreachable_one_is_named() {
     idp.answers(500, &[], "");
     let (opens, text) = check(&[("auth.jwks_url", &idp.url)], &token).await;
     assert!(!opens && text.contains(&format!("warn keys: {}/: it answered 500", idp.url)), "{text}");
+    assert!(text.ends_with("undecided: the service answers 503 keys_unavailable\n"), "{text}");
 }

@@ -35,9 +35,8 @@ fn auth_problems(auth: &str) -> Vec<String> {
 
 #[test]
 fn an_issuer_is_discovered_unless_its_keys_are_named() {
-    let locations =
-        |auth: &str| auth_of(auth).sources.iter().map(|source| source.location.to_string()).collect::<Vec<_>>();
-    assert_eq!(locations("issuer = 'https://a.test'"), ["https://a.test/"]);
+    let locations = |auth: &str| auth_of(auth).sources.iter().map(KeySource::name).collect::<Vec<_>>();
+    assert_eq!(locations("issuer = 'https://a.test'"), ["https://a.test"]);
     assert_eq!(locations("issuer = 'https://a.test'\njwks_url = 'https://b.test/jwks'"), ["https://b.test/jwks"]);
     assert_eq!(
         locations(&format!("issuer = 'https://a.test'\nhs256_secret = '{}'", "0123456789abcdef".repeat(3))),

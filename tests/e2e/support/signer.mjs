@@ -20,11 +20,12 @@ export function writeConfig(sections) {
 
 export const newSecret = () => randomBytes(32).toString('hex')
 
-// Sections for a signer in front of `s3` (see seaweed.mjs); `change` is merged section by section.
+// Sections for a signer in front of `s3` (see seaweed.mjs); `change` is merged section by section. Without a `secret` it
+// has no key of its own, as beside an identity provider.
 export function settings({ listen, s3, secret, change = {} }) {
   const base = {
     server: { listen },
-    auth: { hs256_secret: secret },
+    auth: secret === undefined ? {} : { hs256_secret: secret },
     storage: {
       endpoint: s3.endpoint, region: s3.region, bucket: s3.bucket, addressing: 'path',
       access_key_id: s3.accessKey, secret_access_key: s3.secretKey,
