@@ -14,6 +14,7 @@ use crate::domain::key::KeyError;
 use crate::domain::policy::Denied;
 use crate::domain::sigv4::PresignError;
 use crate::domain::token::TokenError;
+use crate::domain::upload::UploadRefused;
 use crate::identity::AuthError;
 use crate::storage::{BucketError, ProbeFailure};
 
@@ -26,6 +27,13 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("invalid_json", 400, "The body is not one JSON object in UTF-8 without duplicate members"),
     ("invalid_key", 400, "The key breaks the rules for keys"),
     ("invalid_content_type", 400, "`contentType` is no media type"),
+    ("checksum_missing", 400, "`upload.checksum = \"require\"`, and neither `checksumSha256` nor the key gives one"),
+    ("checksum_mismatch", 400, "`checksumSha256` is not the hash that the key ends in"),
+    (
+        "checksum_unavailable",
+        400,
+        "`checksumSha256` is given, and `upload.checksum` is off or the storage does not check it",
+    ),
     ("unauthorized", 401, "There is no token, or it is not accepted; all reasons look alike"),
     ("store_missing", 403, "The token names no usable store"),
     ("key_outside_store", 403, "The key is in a store that the token does not name"),
@@ -36,10 +44,13 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("object_not_found", 404, "The bucket has no object with this key"),
     ("method_not_allowed", 405, "The path has other methods; `Allow` names them"),
     ("request_timeout", 408, "The request was not complete, or not answered, in time"),
+    ("object_differs", 409, "`/confirm` only: the object is another than asked for; `differs` says in what"),
+    ("checksum_unknown", 409, "`/confirm` only: the bucket keeps no checksum of the object to compare with"),
     ("body_too_large", 413, "The request's body is over `server.max_body_bytes`"),
-    ("upload_too_large", 413, "`contentLength` is more than one PUT can carry, or than the token's `max_upload_bytes`"),
+    ("upload_too_large", 413, "`contentLength` is over `upload.max_bytes`, the token's `max_upload_bytes`, or 5 GiB"),
     ("uri_too_long", 414, "Path and query are over `server.max_uri_bytes`"),
     ("unsupported_media_type", 415, "The body is not `application/json` in UTF-8"),
+    ("content_type_not_allowed", 415, "`contentType` is not among `upload.content_types`"),
     ("internal", 500, "A mistake in the service; the log has it under the request id"),
     ("bucket_failed", 502, "The bucket could not be reached or refused the call"),
     ("bucket_unavailable", 503, "`/health` only: the last probe of the bucket failed; `reason` says how"),
@@ -61,9 +72,9 @@ pub enum ApiError {
     /// A key that is none.
     #[error("{0}")]
     InvalidKey(#[from] KeyError),
-    /// A `contentType` that is none.
-    #[error("contentType must be a media type such as image/png")]
-    InvalidContentType,
+    /// An upload that breaks its rules.
+    #[error("{0}")]
+    Upload(#[from] UploadRefused),
     /// No token, or one that is not accepted. The reason is logged, never sent.
     #[error("a valid bearer token is required")]
     Unauthorized(Option<TokenError>),
@@ -79,6 +90,12 @@ pub enum ApiError {
     /// No such object.
     #[error("there is no object with this key")]
     ObjectNotFound,
+    /// An object that is not the one that was asked about; holds what differs.
+    #[error("the object differs in {}", .0.join(" and "))]
+    ObjectDiffers(Vec<&'static str>),
+    /// An object without a checksum.
+    #[error("the bucket keeps no checksum of this object")]
+    ChecksumUnknown,
     /// Another method; holds the value of `Allow`.
     #[error("this path does not have that method")]
     MethodNotAllowed(String),
@@ -90,12 +107,6 @@ pub enum ApiError {
     BodyTooLarge {
         /// The limit in bytes.
         limit: usize,
-    },
-    /// More bytes than one PUT can carry.
-    #[error("contentLength is more than {limit} bytes, the most that may be uploaded")]
-    UploadTooLarge {
-        /// The limit in bytes.
-        limit: u64,
     },
     /// A longer path and query than is read.
     #[error("path and query are longer than {limit} bytes")]
@@ -124,6 +135,18 @@ pub enum ApiError {
     /// A grant could not be signed.
     #[error("the request cannot be signed now")]
     Presign(#[from] PresignError),
+}
+
+fn upload_code(refused: &UploadRefused) -> &'static str {
+    match refused {
+        UploadRefused::TooLarge { .. } => "upload_too_large",
+        UploadRefused::LengthMissing { .. } | UploadRefused::Checksum => "invalid_request",
+        UploadRefused::ContentType => "invalid_content_type",
+        UploadRefused::ContentTypeNotAllowed => "content_type_not_allowed",
+        UploadRefused::ChecksumDiffers => "checksum_mismatch",
+        UploadRefused::ChecksumMissing => "checksum_missing",
+        UploadRefused::ChecksumUnavailable => "checksum_unavailable",
+    }
 }
 
 fn bucket_sentence(error: &BucketError) -> &'static str {
@@ -167,6 +190,8 @@ struct ErrorBody<'a> {
     code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<ProbeFailure>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    differs: &'a [&'static str],
     request_id: &'a str,
 }
 
@@ -178,7 +203,7 @@ impl ApiError {
             Self::InvalidRequest(_) => "invalid_request",
             Self::InvalidJson(_) => "invalid_json",
             Self::InvalidKey(_) => "invalid_key",
-            Self::InvalidContentType => "invalid_content_type",
+            Self::Upload(refused) => upload_code(refused),
             Self::Unauthorized(_) => "unauthorized",
             Self::Denied(Denied::NoStore) => "store_missing",
             Self::Denied(Denied::OutsideStore) => "key_outside_store",
@@ -187,10 +212,11 @@ impl ApiError {
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::NotFound => "not_found",
             Self::ObjectNotFound => "object_not_found",
+            Self::ObjectDiffers(_) => "object_differs",
+            Self::ChecksumUnknown => "checksum_unknown",
             Self::MethodNotAllowed(_) => "method_not_allowed",
             Self::RequestTimeout => "request_timeout",
             Self::BodyTooLarge { .. } => "body_too_large",
-            Self::UploadTooLarge { .. } => "upload_too_large",
             Self::UriTooLong { .. } => "uri_too_long",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::Bucket(BucketError::TimedOut) => "bucket_timeout",
@@ -218,7 +244,11 @@ impl ApiError {
             Self::BucketUnavailable(failure) => Some(*failure),
             _ => None,
         };
-        let body = ErrorBody { error: self.to_string(), code: self.code(), reason, request_id };
+        let differs = match &self {
+            Self::ObjectDiffers(differs) => differs.as_slice(),
+            _ => &[],
+        };
+        let body = ErrorBody { error: self.to_string(), code: self.code(), reason, differs, request_id };
         let passes = matches!(status.as_u16(), 502..=504);
         Reply {
             code: self.code(),
@@ -243,7 +273,10 @@ mod tests {
             ApiError::InvalidRequest(String::new()),
             ApiError::InvalidJson(String::new()),
             KeyError::Empty.into(),
-            ApiError::InvalidContentType,
+            UploadRefused::ContentType.into(),
+            UploadRefused::ChecksumMissing.into(),
+            UploadRefused::ChecksumDiffers.into(),
+            UploadRefused::ChecksumUnavailable.into(),
             ApiError::Unauthorized(None),
             Denied::NoStore.into(),
             Denied::OutsideStore.into(),
@@ -254,10 +287,13 @@ mod tests {
             ApiError::ObjectNotFound,
             ApiError::MethodNotAllowed(String::new()),
             ApiError::RequestTimeout,
+            ApiError::ObjectDiffers(vec!["contentLength"]),
+            ApiError::ChecksumUnknown,
             ApiError::BodyTooLarge { limit: 1 },
-            ApiError::UploadTooLarge { limit: 1 },
+            UploadRefused::TooLarge { limit: 1 }.into(),
             ApiError::UriTooLong { limit: 1 },
             ApiError::UnsupportedMediaType,
+            UploadRefused::ContentTypeNotAllowed.into(),
             BucketError::WrongGrant.into(),
             BucketError::Refused { status: 403, code: "AccessDenied".into() }.into(),
             ApiError::BucketUnavailable(ProbeFailure::Clock),

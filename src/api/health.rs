@@ -31,22 +31,36 @@ pub(super) const ROUTES: &[Route] = &[
     },
 ];
 
+/// What is known of the storage from the start.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct StorageDetails {
+    /// Its name in `storage.provider`, as configured or guessed.
+    pub(super) provider: &'static str,
+    /// Bounds that are not set on uploads because it would not keep them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) left_out: Vec<&'static str>,
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct HealthAnswer {
+struct HealthAnswer<'a> {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     checked_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    storage: Option<&'a StorageDetails>,
 }
 
-const OK: HealthAnswer = HealthAnswer { status: "ok", checked_at: None };
+const OK: HealthAnswer<'_> = HealthAnswer { status: "ok", checked_at: None, storage: None };
 
 fn health(app: &App, call: &Call<'_>) -> Reply {
     let health = app.health.health();
     match health.verdict {
         Ok(()) => {
             let checked_at = health.checked_at.and_then(|at| at.round(jiff::Unit::Second).ok());
-            Reply::json(StatusCode::OK, &HealthAnswer { checked_at: checked_at.map(|at| at.to_string()), ..OK })
+            let checked_at = checked_at.map(|at| at.to_string());
+            Reply::json(StatusCode::OK, &HealthAnswer { checked_at, storage: Some(&app.storage), ..OK })
         }
         Err(failure) => ApiError::BucketUnavailable(failure).into_reply(call.request_id),
     }

@@ -20,7 +20,6 @@ mod dispatch;
 mod error;
 mod health;
 mod livestore;
-mod media_type;
 mod objects;
 mod reply;
 mod urls;
@@ -33,8 +32,11 @@ use crate::config::{Config, Life, Server, TokenPlaces};
 use crate::domain::key::{KeyRules, ObjectKey};
 use crate::domain::policy::{Action, Caller, Grant, decide};
 use crate::domain::sigv4::Presigner;
+use crate::domain::upload::UploadRules;
 use crate::identity::Authenticator;
 use crate::storage::{BucketClient, HealthMonitor};
+
+use health::StorageDetails;
 
 pub use call::Call;
 pub use error::{ApiError, CODES};
@@ -50,6 +52,9 @@ pub struct App {
     health: HealthMonitor,
     key_rules: KeyRules,
     upload: Life,
+    upload_rules: UploadRules,
+    /// What `/health` says of the storage besides its health.
+    storage: StorageDetails,
     download: Life,
     server: Server,
     draining: AtomicBool,
@@ -72,7 +77,9 @@ impl App {
             bucket,
             health,
             key_rules: config.key_rules.clone(),
-            upload: config.upload,
+            upload: config.upload.life,
+            upload_rules: config.upload.rules.clone(),
+            storage: StorageDetails { provider: storage.provider.name, left_out: config.upload.left_out.clone() },
             download: config.download,
             server: config.server.clone(),
             draining: AtomicBool::new(false),

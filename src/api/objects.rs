@@ -4,7 +4,9 @@ use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::{ApiError, App, Call, Endpoint, Pending, Reply, Route};
-use crate::domain::policy::{Action, Caller};
+use crate::domain::policy::{Action, Caller, Grant};
+use crate::domain::upload::checked_checksum;
+use crate::storage::ObjectInfo;
 
 pub(super) const ROUTES: &[Route] = &[
     Route {
@@ -13,6 +15,13 @@ pub(super) const ROUTES: &[Route] = &[
         needs: "read",
         summary: "Size, etag, type and date of the object of `?key=`",
         endpoint: Endpoint::Act(inspect),
+    },
+    Route {
+        method: "POST",
+        path: "/confirm",
+        needs: "read",
+        summary: "The same for `{key, contentLength?, checksumSha256?}` when the object is there and equal; 409 with what differs",
+        endpoint: Endpoint::Act(confirm),
     },
     Route {
         method: "DELETE",
@@ -41,15 +50,52 @@ fn inspect<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<
         let params = call.params()?;
         let grant = app.grant(caller, Action::Head, &params.required("key")?)?;
         let object = app.bucket.head(&grant, call.now).await?.ok_or(ApiError::ObjectNotFound)?;
-        let answer = ObjectAnswer {
-            key: grant.key().as_str(),
-            size: object.size,
-            etag: object.etag,
-            content_type: object.content_type,
-            last_modified: object.last_modified.map(|date| date.to_string()),
-            checksum_sha256: object.checksum_sha256,
-        };
-        Ok(Reply::json(StatusCode::OK, &answer))
+        Ok(described(&grant, object))
+    })
+}
+
+fn described(grant: &Grant, object: ObjectInfo) -> Reply {
+    let answer = ObjectAnswer {
+        key: grant.key().as_str(),
+        size: object.size,
+        etag: object.etag,
+        content_type: object.content_type,
+        last_modified: object.last_modified.map(|date| date.to_string()),
+        checksum_sha256: object.checksum_sha256,
+    };
+    Reply::json(StatusCode::OK, &answer)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ConfirmRequest {
+    key: String,
+    content_length: Option<u64>,
+    checksum_sha256: Option<String>,
+}
+
+/// `POST /confirm`
+fn confirm<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
+    Box::pin(async move {
+        let request: ConfirmRequest = call.json()?;
+        let grant = app.grant(caller, Action::Head, &request.key)?;
+        let checksum = request.checksum_sha256.as_deref().map(checked_checksum).transpose()?;
+        let object = app.bucket.head(&grant, call.now).await?.ok_or(ApiError::ObjectNotFound)?;
+        let mut differs = Vec::new();
+        if request.content_length.is_some_and(|length| length != object.size) {
+            differs.push("contentLength");
+        }
+        if let (Some(wanted), Some(kept)) = (&checksum, &object.checksum_sha256)
+            && wanted != kept
+        {
+            differs.push("checksumSha256");
+        }
+        match (checksum, &object.checksum_sha256) {
+            _ if !differs.is_empty() => Err(ApiError::ObjectDiffers(differs)),
+            // Equal as far as anybody can say is not equal.
+            (Some(_), None) => Err(ApiError::ChecksumUnknown),
+            _ => Ok(described(&grant, object)),
+        }
     })
 }
 

@@ -1,15 +1,13 @@
 //! Signed URLs: `/download-url`, `/upload-url`, `/delete-url`.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::media_type::is_media_type;
 use super::{ApiError, App, Call, Endpoint, Reply, Route};
 use crate::domain::disposition::{Disposition, content_disposition};
 use crate::domain::policy::{Action, Caller, Grant};
 use crate::domain::sigv4::{BoundHeaders, SignedUrl, Terms};
+use crate::domain::upload::UploadClaim;
 use crate::domain::utc::UtcSecond;
 
 pub(super) const ROUTES: &[Route] = &[
@@ -35,13 +33,6 @@ pub(super) const ROUTES: &[Route] = &[
         endpoint: Endpoint::Sign(delete_url),
     },
 ];
-
-/// The most that S3 takes in one PUT: 5 GiB.
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html>
-const MAX_PUT_BYTES: u64 = 5 * 1024 * 1024 * 1024;
-
-/// Length of a SHA-256 in bytes.
-const SHA256_BYTES: usize = 32;
 
 /// Clients are told to fetch a new URL when this share of the life is over.
 const REFRESH_NUMERATOR: i64 = 4;
@@ -118,44 +109,16 @@ struct UploadRequest {
 pub(super) fn upload_url(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, ApiError> {
     let request: UploadRequest = call.json()?;
     let grant = app.grant(caller, Action::Put, &request.key)?;
-    let length = checked_length(request.content_length, caller.max_upload_bytes())?;
-    let mut headers = Vec::new();
-    if let Some(length) = &length {
-        headers.push(("content-length", length.as_str()));
-    }
-    // Browsers give the type "" to a file whose type they do not know.
-    if let Some(content_type) = request.content_type.as_deref().filter(|text| !text.is_empty()) {
-        headers.push(("content-type", checked_content_type(content_type)?));
-    }
-    if let Some(checksum) = &request.checksum_sha256 {
-        headers.push(("x-amz-checksum-sha256", checked_checksum(checksum)?));
-    }
+    let claim = UploadClaim {
+        content_length: request.content_length,
+        content_type: request.content_type.as_deref(),
+        checksum_sha256: request.checksum_sha256.as_deref(),
+        token_max_bytes: caller.max_upload_bytes(),
+    };
+    let headers = app.upload_rules.headers(grant.key(), &claim)?;
+    let headers = headers.borrowed();
     let terms = Terms { expires_secs: app.upload.clamp(request.expires_in), headers: &headers, query: &[] };
     signed_answer(app, &grant, &terms, call)
-}
-
-/// The length to bind. A token that limits uploads needs one, or the bucket would take any.
-fn checked_length(length: Option<u64>, allowed: Option<u64>) -> Result<Option<String>, ApiError> {
-    let limit = allowed.unwrap_or(MAX_PUT_BYTES).min(MAX_PUT_BYTES);
-    match length {
-        Some(length) if length > limit => Err(ApiError::UploadTooLarge { limit }),
-        Some(length) => Ok(Some(length.to_string())),
-        None if allowed.is_some() => {
-            Err(ApiError::InvalidRequest("contentLength is missing, and the token limits the size of uploads".into()))
-        }
-        None => Ok(None),
-    }
-}
-
-fn checked_content_type(content_type: &str) -> Result<&str, ApiError> {
-    if is_media_type(content_type) { Ok(content_type) } else { Err(ApiError::InvalidContentType) }
-}
-
-fn checked_checksum(checksum: &str) -> Result<&str, ApiError> {
-    match STANDARD.decode(checksum) {
-        Ok(bytes) if bytes.len() == SHA256_BYTES => Ok(checksum),
-        _ => Err(ApiError::InvalidRequest("checksumSha256 must be the base64 of a SHA-256".into())),
-    }
 }
 
 #[derive(Deserialize)]
@@ -205,6 +168,8 @@ impl Serialize for SentHeaders<'_> {
         serializer.collect_map(self.0.iter().filter_map(|(name, value)| match *name {
             "content-length" => None,
             "content-type" => Some(("Content-Type", value)),
+            "if-none-match" => Some(("If-None-Match", value)),
+            "cache-control" => Some(("Cache-Control", value)),
             other => Some((other, value)),
         }))
     }

@@ -23,7 +23,7 @@ pub use problem::{ConfigError, Problem};
 pub use raw::{RawConfig, Secret};
 pub use used::{
     Addressing, Auth, Config, Cors, FetchRules, KeyLocation, KeySource, Life, LogFormat, Server, Storage, Telemetry,
-    TokenPlaces,
+    TokenPlaces, Upload,
 };
 
 /// The file that is read when none is named, if it is there.
@@ -85,10 +85,18 @@ impl Loaded {
         if !self.problems.is_empty() {
             return Err(ConfigError { problems: self.problems });
         }
-        toml::to_string(&self.raw).map_err(|error| {
+        let mut text = toml::to_string(&self.raw).map_err(|error| {
             let (key, source) = (String::new(), String::new());
             ConfigError { problems: vec![Problem { key, source, message: error.to_string() }] }
-        })
+        })?;
+        // What follows from the settings, as comments: the text stays a configuration.
+        if let Ok(config) = check::check(&self.raw, &self.sources, Vec::new()) {
+            for note in &config.notes {
+                text.push_str("\n# ");
+                text.push_str(note);
+            }
+        }
+        Ok(text)
     }
 
     /// Checks `[auth]` alone.

@@ -56,7 +56,7 @@ pub struct RawConfig {
     pub auth: RawAuth,
     pub storage: RawStorage,
     pub keys: RawKeys,
-    pub upload: RawLife,
+    pub upload: RawUpload,
     pub download: RawLife,
     pub telemetry: RawTelemetry,
 }
@@ -211,6 +211,7 @@ pub struct RawStorage {
     pub region: String,
     pub bucket: String,
     pub addressing: String,
+    pub provider: String,
     pub access_key_id: String,
     pub secret_access_key: Secret,
     pub secret_access_key_file: String,
@@ -230,6 +231,7 @@ impl Default for RawStorage {
             region: "us-east-1".to_owned(),
             bucket: String::new(),
             addressing: "path".to_owned(),
+            provider: "auto".to_owned(),
             access_key_id: String::new(),
             secret_access_key: Secret::default(),
             secret_access_key_file: String::new(),
@@ -258,7 +260,42 @@ impl Default for RawKeys {
     }
 }
 
-/// `[upload]` and `[download]`
+/// `[upload]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawUpload {
+    pub expires_secs: u64,
+    pub max_expires_secs: u64,
+    pub max_bytes: u64,
+    pub content_types: Vec<String>,
+    pub checksum: String,
+    pub write_once: bool,
+    pub cache_control: String,
+    pub storage_class: String,
+    pub server_side_encryption: String,
+    pub kms_key_id: String,
+}
+
+impl Default for RawUpload {
+    fn default() -> Self {
+        let RawLife { expires_secs, max_expires_secs } = RawLife::default();
+        Self {
+            expires_secs,
+            max_expires_secs,
+            max_bytes: 0,
+            content_types: Vec::new(),
+            checksum: "auto".to_owned(),
+            write_once: false,
+            cache_control: String::new(),
+            storage_class: String::new(),
+            server_side_encryption: String::new(),
+            kms_key_id: String::new(),
+        }
+    }
+}
+
+/// `[download]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs, reason = "see RawConfig")]

@@ -13,7 +13,9 @@ use super::raw::Secret;
 use crate::domain::key::KeyRules;
 use crate::domain::sigv4::{BucketAddress, Credentials};
 use crate::domain::token::{Expected, Revoked, TokenRules, VerifyKey};
+use crate::domain::upload::UploadRules;
 use crate::identity::CacheLimits;
+use crate::storage::Provider;
 
 /// The configuration as it is used: checked, typed, complete.
 #[derive(Debug, Clone)]
@@ -26,14 +28,16 @@ pub struct Config {
     pub storage: Storage,
     /// What is a key.
     pub key_rules: KeyRules,
-    /// The lives of PUT and DELETE URLs.
-    pub upload: Life,
+    /// Uploads: the lives of PUT and DELETE URLs, and what a PUT is held to.
+    pub upload: Upload,
     /// The lives of GET and HEAD URLs.
     pub download: Life,
     /// Logs.
     pub telemetry: Telemetry,
     /// What is allowed and yet worth a second look, one sentence each.
     pub warnings: Vec<String>,
+    /// What follows from the settings and does not stand in them, one sentence each.
+    pub notes: Vec<String>,
 }
 
 /// `[auth]`
@@ -181,6 +185,8 @@ pub struct Storage {
     pub addressing: Addressing,
     /// The bucket's name.
     pub bucket: String,
+    /// Whose storage it is, and so what it can do.
+    pub provider: &'static Provider,
     /// The region of the credential scope.
     pub region: String,
     /// What URLs and calls are signed with.
@@ -193,6 +199,17 @@ pub struct Storage {
     pub call_timeout: Duration,
     /// How often the bucket is asked whether it answers.
     pub probe_interval: Duration,
+}
+
+/// `[upload]`
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// The lives of PUT and DELETE URLs.
+    pub life: Life,
+    /// What a PUT is held to.
+    pub rules: UploadRules,
+    /// Bounds that would be set if the storage kept them, by their name in `boundHeaders`.
+    pub left_out: Vec<&'static str>,
 }
 
 /// How long URLs of one kind live, in seconds.

@@ -100,6 +100,12 @@ impl ObjectKey {
         &self.0
     }
 
+    /// The name of the object below its folders.
+    #[must_use]
+    pub fn last_segment(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+
     /// Whether the key's first segment is exactly this store.
     #[must_use]
     pub fn is_in(&self, store: &StoreId) -> bool {

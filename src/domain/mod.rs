@@ -15,8 +15,10 @@
 pub mod disposition;
 pub mod json;
 pub mod key;
+pub mod media_type;
 pub mod policy;
 pub mod sigv4;
 pub mod store;
 pub mod token;
+pub mod upload;
 pub mod utc;

@@ -5,6 +5,8 @@
 
 mod client;
 mod probe;
+mod provider;
 
 pub use client::{BucketClient, BucketError, ClientError, ObjectInfo};
 pub use probe::{Health, HealthMonitor, ProbeFailure};
+pub use provider::{PROVIDERS, Provider, RegionRule, Support};

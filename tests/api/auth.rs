@@ -18,7 +18,7 @@ async fn every_row_but_open_ones_refuses_a_missing_token() {
         assert_eq!(answer.status == 401, !open, "{} {}", route.method, route.path);
         refused += usize::from(!open);
     }
-    assert_eq!(refused, 8);
+    assert_eq!(refused, 9);
     assert_eq!(app.s3.count(), 0);
 }
 
@@ -104,7 +104,7 @@ async fn a_token_opens_its_own_store_on_every_route_and_nothing_else() {
     for (route, answer) in on_every_route(&app, &token(json!({"storeId": ["s0", "s1"]})), "s1/f").await {
         assert!(answer.status.is_success(), "{route} {answer:?}");
     }
-    assert_eq!(app.s3.count(), 3);
+    assert_eq!(app.s3.count(), 4);
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn scope_opens_the_routes_of_its_operation() {
     let app = TestApp::start().await;
     app.s3.answers(200, &[], "");
     for (scope, opened) in [
-        ("files:read", vec!["/download-url", "/object GET", "/v1/sign/download"]),
+        ("files:read", vec!["/download-url", "/object GET", "/confirm", "/v1/sign/download"]),
         ("files:write", vec!["/upload-url", "/v1/sign/upload"]),
         ("files:delete", vec!["/delete-url", "/object DELETE", "/v1/delete"]),
     ] {

@@ -149,6 +149,7 @@ pub(crate) async fn on_every_route(app: &TestApp, token: &str, key: &str) -> Vec
         ("POST", "/v1/sign/upload".to_owned()),
         ("POST", "/v1/sign/download".to_owned()),
         ("POST", "/v1/delete".to_owned()),
+        ("POST", "/confirm".to_owned()),
     ] {
         answers.push((format!("{method} {target}"), app.call(method, &target, token, &body).await));
     }

@@ -48,6 +48,7 @@ const routes = {
   'POST /delete-url': (call, key) => call('POST', '/delete-url', { key }),
   'GET /download-url': (call, key) => call('GET', `/download-url${query({ key })}`),
   'GET /object': (call, key) => call('GET', `/object${query({ key })}`),
+  'POST /confirm': (call, key) => call('POST', '/confirm', { key }),
   'DELETE /object': (call, key) => call('DELETE', `/object${query({ key })}`),
   'POST /v1/sign/upload': (call, key) => call('POST', '/v1/sign/upload', { key, contentLength: 1 }),
   'POST /v1/sign/download': (call, key) => call('POST', '/v1/sign/download', { key }),
@@ -386,7 +387,7 @@ describe('bucket: SeaweedFS, tokens of the signer, CORS, and a bucket that goes 
 
   test('a scope narrows a token to reading, writing or deleting', limit, async () => {
     const allowed = {
-      'files:read': ['GET /download-url', 'GET /object', 'POST /v1/sign/download'],
+      'files:read': ['GET /download-url', 'GET /object', 'POST /confirm', 'POST /v1/sign/download'],
       'files:write': ['POST /upload-url', 'POST /v1/sign/upload'],
       'files:delete': ['POST /delete-url', 'DELETE /object', 'POST /v1/delete'],
     }

@@ -4,6 +4,7 @@
 
 mod auth;
 mod storage;
+mod upload;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -27,15 +28,16 @@ const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
 
 /// Checks `raw`, adding to what is already known to be wrong.
 pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) -> Result<Config, ConfigError> {
-    let mut report = Report { sources, problems, warnings: Vec::new() };
+    let mut report = Report::new(sources, problems);
     let server = server(&raw.server, &mut report);
     let auth = auth::auth(&raw.auth, &raw.server, &mut report);
     let storage = storage::storage(&raw.storage, &mut report);
     let key_rules = key_rules(&raw.keys, &mut report);
-    let upload = life("upload", &raw.upload, &mut report);
+    let provider = storage.as_ref().map(|storage| storage.provider);
+    let upload = upload::upload(&raw.upload, provider, &mut report);
     let download = life("download", &raw.download, &mut report);
     let telemetry = telemetry(&raw.telemetry, &mut report);
-    let Report { problems, warnings, .. } = report;
+    let Report { problems, warnings, notes, .. } = report;
     let used = || {
         Some(Config {
             server: server?,
@@ -46,6 +48,7 @@ pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) 
             download: download?,
             telemetry: telemetry?,
             warnings,
+            notes,
         })
     };
     if problems.is_empty()
@@ -58,7 +61,7 @@ pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) 
 
 /// The same for `[auth]` alone.
 pub(super) fn check_auth(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) -> Result<Auth, ConfigError> {
-    let mut report = Report { sources, problems, warnings: Vec::new() };
+    let mut report = Report::new(sources, problems);
     auth::auth(&raw.auth, &raw.server, &mut report).ok_or(ConfigError { problems: report.problems })
 }
 
@@ -67,6 +70,13 @@ struct Report<'a> {
     sources: &'a Sources,
     problems: Vec<Problem>,
     warnings: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl<'a> Report<'a> {
+    fn new(sources: &'a Sources, problems: Vec<Problem>) -> Self {
+        Self { sources, problems, warnings: Vec::new(), notes: Vec::new() }
+    }
 }
 
 impl Report<'_> {

@@ -7,6 +7,7 @@ use crate::config::raw::{RawStorage, Secret};
 use crate::config::used::{Addressing, Storage};
 use crate::domain::key::check_segments;
 use crate::domain::sigv4::{BucketAddress, Credentials};
+use crate::storage::{PROVIDERS, Provider};
 
 /// Not more often, so that probing costs an operator nothing.
 const MIN_PROBE_INTERVAL_SECS: u64 = 5;
@@ -36,6 +37,7 @@ pub(super) fn storage(raw: &RawStorage, r: &mut Report<'_>) -> Option<Storage> {
     let call_timeout = r.timeout("storage.call_timeout_secs", raw.call_timeout_secs);
     let probe_interval =
         r.seconds("storage.probe_interval_secs", raw.probe_interval_secs, MIN_PROBE_INTERVAL_SECS, MAX_TIMEOUT_SECS);
+    let provider = provider(raw, endpoint.as_ref(), region.as_deref(), r);
     let (endpoint, bucket, addressing) = (endpoint?, bucket?, addressing?);
     let public_address = bucket_address(&public_endpoint?, &bucket, addressing);
     let public_address = r.require("storage.addressing", public_address, || {
@@ -46,6 +48,7 @@ pub(super) fn storage(raw: &RawStorage, r: &mut Report<'_>) -> Option<Storage> {
         public_address: public_address?,
         addressing,
         bucket,
+        provider: provider?,
         region: region?,
         credentials: credentials?,
         connect_timeout: connect_timeout?,
@@ -53,6 +56,32 @@ pub(super) fn storage(raw: &RawStorage, r: &mut Report<'_>) -> Option<Storage> {
         call_timeout: call_timeout?,
         probe_interval: probe_interval?,
     })
+}
+
+/// As named, or guessed from the endpoint; and whether the region is one of its.
+fn provider(
+    raw: &RawStorage,
+    endpoint: Option<&Url>,
+    region: Option<&str>,
+    r: &mut Report<'_>,
+) -> Option<&'static Provider> {
+    let host = endpoint?.host_str()?;
+    let provider = if raw.provider == "auto" {
+        Provider::of_host(host)
+    } else {
+        r.require("storage.provider", Provider::named(&raw.provider), || {
+            let known: Vec<_> = PROVIDERS.iter().map(|provider| format!("`{}`", provider.name)).collect();
+            format!("is `{}`; it must be `auto` or {}", raw.provider, known.join(" or "))
+        })?
+    };
+    if raw.provider == "auto" {
+        r.notes.push(format!("storage.provider is `{}` ({})", provider.name, provider.title));
+    }
+    if let Some(problem) = provider.region_problem(host, region?) {
+        r.problem("storage.region", problem);
+        return None;
+    }
+    Some(provider)
 }
 
 fn endpoint(key: &str, text: &str, r: &mut Report<'_>) -> Option<Url> {

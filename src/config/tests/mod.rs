@@ -307,3 +307,74 @@ fn asked_lives_are_clamped() {
         [900, 60, 1, 1, 3600, 3600]
     );
 }
+
+fn storage_with(storage: &str, upload: &str) -> Result<Config, ConfigError> {
+    let auth = "[auth]\nhs256_secret = '0123456789abcdef0123456789abcdef'\n";
+    let storage = format!("[storage]\nbucket = 'files'\naccess_key_id = 'a'\nsecret_access_key = 'b'\n{storage}\n");
+    load_with(&format!("{auth}{storage}[upload]\n{upload}\n"), &[])
+}
+
+/// Never silently weaker: every row that lacks a promise refuses it by name.
+#[test]
+fn promises_that_a_provider_breaks_stop_the_start() {
+    use crate::domain::upload::ChecksumRule;
+    use crate::storage::{PROVIDERS, Support};
+    for provider in PROVIDERS {
+        let storage = format!("endpoint = 'https://s3.test'\nregion = 'us-east-1'\nprovider = '{}'", provider.name);
+        let outcome = |upload: &str| storage_with(&storage, upload);
+        for (promise, support, key) in [
+            ("checksum = 'require'", provider.checksum, "upload.checksum"),
+            ("write_once = true", provider.write_once, "upload.write_once"),
+        ] {
+            match (outcome(promise), support) {
+                (Ok(config), Support::Yes) => assert!(config.warnings.is_empty(), "{} {promise}", provider.name),
+                (Ok(config), Support::Unknown) => {
+                    assert!(config.warnings[0].contains(key), "{} {promise}", provider.name);
+                }
+                (Err(error), Support::No) => {
+                    assert_eq!(error.problems.len(), 1);
+                    let named = error.problems[0].key == key && error.problems[0].message.contains(provider.title);
+                    assert!(named, "{error}");
+                }
+                (outcome, support) => panic!("{} {promise} {support:?}: {outcome:?}", provider.name),
+            }
+        }
+        let upload = outcome("").unwrap().upload;
+        let left_out = provider.checksum == Support::No;
+        assert_eq!(upload.rules.checksum == ChecksumRule::Off, left_out, "{}", provider.name);
+        assert_eq!(upload.left_out.is_empty(), !left_out, "{}", provider.name);
+    }
+}
+
+#[test]
+fn a_provider_is_guessed_and_said() {
+    let provider = |storage: &str| storage_with(storage, "").unwrap().storage.provider.name;
+    assert_eq!(provider("endpoint = 'https://acct.r2.cloudflarestorage.com'\nregion = 'auto'"), "r2");
+    assert_eq!(provider("endpoint = 'https://s3.us-west-004.backblazeb2.com'\nregion = 'us-west-004'"), "b2");
+    assert_eq!(provider("endpoint = 'https://s3.test'"), "generic");
+    assert_eq!(provider("endpoint = 'https://s3.test'\nprovider = 'garage'"), "garage");
+    let file = File::new(&format!("{GOOD}provider = 'ceph'\n"));
+    let text = read_from(Some(&file.0), &[], &[]).unwrap().into_toml().unwrap();
+    assert!(text.contains("\n# checksums are left out: Ceph RGW does not check x-amz-checksum-sha256"), "{text}");
+    assert!(text.parse::<toml::Table>().is_ok());
+}
+
+#[test]
+fn impossible_uploads_and_regions_are_refused() {
+    for (storage, upload, key) in [
+        ("endpoint = 'https://s3.test'\nprovider = 'azure'", "", "storage.provider"),
+        ("endpoint = 'https://s3.eu-west-1.amazonaws.com'", "", "storage.region"),
+        ("endpoint = 'https://acct.r2.cloudflarestorage.com'\nregion = 'eu-west-1'", "", "storage.region"),
+        ("endpoint = 'https://s3.test'", "max_bytes = 5368709121", "upload.max_bytes"),
+        ("endpoint = 'https://s3.test'", "content_types = ['images']", "upload.content_types"),
+        ("endpoint = 'https://s3.test'", "checksum = 'sometimes'", "upload.checksum"),
+        ("endpoint = 'https://s3.test'", "cache_control = 'a\\nb'", "upload.cache_control"),
+        ("endpoint = 'https://s3.test'", "server_side_encryption = 'rot13'", "upload.server_side_encryption"),
+        ("endpoint = 'https://s3.test'", "kms_key_id = 'k'", "upload.kms_key_id"),
+    ] {
+        let upload = upload.replace("'a\\nb'", "\"a\\nb\"");
+        let error = storage_with(storage, &upload).unwrap_err();
+        let keys: Vec<_> = error.problems.iter().map(|problem| problem.key.as_str()).collect();
+        assert_eq!(keys, [key], "{storage} {upload}");
+    }
+}

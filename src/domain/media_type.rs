@@ -5,7 +5,8 @@ const MAX_BYTES: usize = 255;
 
 /// Whether `text` is `type/subtype` with parameters, and so can be signed and sent
 /// as one header without being read differently by S3, a proxy or a browser.
-pub(super) fn is_media_type(text: &str) -> bool {
+#[must_use]
+pub fn is_media_type(text: &str) -> bool {
     let mut parts = text.split(';');
     let essence = parts.next().and_then(|essence| essence.split_once('/'));
     text.len() <= MAX_BYTES

@@ -1,0 +1,117 @@
+//! `[upload]`: what a PUT is held to, and whether the storage can hold it to that.
+
+use super::{Report, life};
+use crate::config::raw::{RawLife, RawUpload};
+use crate::config::used::Upload;
+use crate::domain::upload::{ChecksumRule, MAX_PUT_BYTES, UploadRules, is_type_pattern};
+use crate::storage::{Provider, Support};
+
+pub(super) fn upload(raw: &RawUpload, provider: Option<&Provider>, r: &mut Report<'_>) -> Option<Upload> {
+    let lives = RawLife { expires_secs: raw.expires_secs, max_expires_secs: raw.max_expires_secs };
+    let life = life("upload", &lives, r);
+    let limit = Some(raw.max_bytes).filter(|limit| *limit <= MAX_PUT_BYTES);
+    let limit = r.require("upload.max_bytes", limit, || {
+        format!("is {}; one PUT carries at most {MAX_PUT_BYTES} bytes, and 0 means no limit of your own", raw.max_bytes)
+    });
+    let content_types = content_types(&raw.content_types, r);
+    let rules = [("auto", ChecksumRule::Auto), ("off", ChecksumRule::Off), ("require", ChecksumRule::Require)];
+    let checksum = r.choice("upload.checksum", &raw.checksum, &rules);
+    let checksum = kept_checksum(checksum?, provider?, r);
+    let left_out = checksum.is_some_and(|kept| kept == ChecksumRule::Off) && raw.checksum != "off";
+    let write_once = kept_write_once(raw.write_once, provider?, r);
+    let fixed_headers = fixed_headers(raw, r);
+    let rules = UploadRules {
+        max_bytes: Some(limit?).filter(|limit| *limit > 0),
+        content_types: content_types?,
+        checksum: checksum?,
+        write_once: write_once?,
+        fixed_headers: fixed_headers?,
+    };
+    let left_out = if left_out { vec!["x-amz-checksum-sha256"] } else { Vec::new() };
+    Some(Upload { life: life?, rules, left_out })
+}
+
+fn content_types(raw: &[String], r: &mut Report<'_>) -> Option<Vec<String>> {
+    let before = r.problems.len();
+    for text in raw.iter().filter(|text| !is_type_pattern(text)) {
+        r.problem(
+            "upload.content_types",
+            format!("holds `{text}`; write `image/png`, `image/*` or `*/*`, in lower case"),
+        );
+    }
+    (r.problems.len() == before).then(|| raw.to_vec())
+}
+
+/// Never signed weaker than was asked: what was required stops the start, what was left to us is left out and said.
+fn kept_checksum(rule: ChecksumRule, provider: &Provider, r: &mut Report<'_>) -> Option<ChecksumRule> {
+    match (rule, provider.checksum) {
+        (ChecksumRule::Require, Support::No) => {
+            r.problem(
+                "upload.checksum",
+                format!("is `require`, and {} does not check x-amz-checksum-sha256", provider.title),
+            );
+            None
+        }
+        (ChecksumRule::Require, Support::Unknown) => {
+            r.warnings.push(format!(
+                "upload.checksum is `require`, and whether this storage checks it is not known: run `signer check`, or set storage.provider ({})",
+                provider.name
+            ));
+            Some(rule)
+        }
+        (ChecksumRule::Auto, Support::No) => {
+            r.notes.push(format!("checksums are left out: {} does not check x-amz-checksum-sha256", provider.title));
+            Some(ChecksumRule::Off)
+        }
+        _ => Some(rule),
+    }
+}
+
+fn kept_write_once(wanted: bool, provider: &Provider, r: &mut Report<'_>) -> Option<bool> {
+    match (wanted, provider.write_once) {
+        (true, Support::No) => {
+            r.problem(
+                "upload.write_once",
+                format!("is on, and {} does not keep If-None-Match on a PUT", provider.title),
+            );
+            None
+        }
+        (true, Support::Unknown) => {
+            r.warnings.push(
+                "upload.write_once is on, and whether this storage keeps it is not known: run `signer check`"
+                    .to_owned(),
+            );
+            Some(true)
+        }
+        _ => Some(wanted),
+    }
+}
+
+/// Headers that every object gets. Each one must be allowed by the bucket's CORS rules.
+fn fixed_headers(raw: &RawUpload, r: &mut Report<'_>) -> Option<Vec<(&'static str, String)>> {
+    let before = r.problems.len();
+    let plain = |text: &str| text.chars().all(|c| c.is_ascii_graphic() || c == ' ') && text.trim() == text;
+    let mut headers = Vec::new();
+    for (key, name, value) in [
+        ("upload.cache_control", "cache-control", &raw.cache_control),
+        ("upload.storage_class", "x-amz-storage-class", &raw.storage_class),
+        ("upload.server_side_encryption", "x-amz-server-side-encryption", &raw.server_side_encryption),
+        ("upload.kms_key_id", "x-amz-server-side-encryption-aws-kms-key-id", &raw.kms_key_id),
+    ] {
+        if !plain(value) {
+            r.problem(key, "has a character that no header value has, or a space at an end");
+        } else if !value.is_empty() {
+            headers.push((name, value.clone()));
+        }
+    }
+    if !matches!(raw.server_side_encryption.as_str(), "" | "AES256" | "aws:kms") {
+        r.problem(
+            "upload.server_side_encryption",
+            format!("is `{}`; it must be `AES256` or `aws:kms`", raw.server_side_encryption),
+        );
+    }
+    if !raw.kms_key_id.is_empty() && raw.server_side_encryption != "aws:kms" {
+        r.problem("upload.kms_key_id", "is set, and `upload.server_side_encryption` is not `aws:kms`");
+    }
+    (r.problems.len() == before).then_some(headers)
+}

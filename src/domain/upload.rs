@@ -1,0 +1,350 @@
+//! What an upload is bound to, so that the bucket itself refuses another length, type or other bytes.
+//!
+//! Every bound is a header that the URL's signature covers. Each one must be allowed
+//! by the bucket's CORS rules, so only what is asked for is bound: `host` always,
+//! then length, type and checksum where they are known.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::key::ObjectKey;
+use super::media_type::is_media_type;
+
+/// The most that S3 takes in one PUT: 5 GiB.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html>
+pub const MAX_PUT_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+
+/// The type of bytes that nobody names (RFC 9110 section 8.3).
+const UNNAMED_TYPE: &str = "application/octet-stream";
+
+/// Length of a SHA-256 in bytes.
+const SHA256_BYTES: usize = 32;
+
+/// When the SHA-256 of the bytes is bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChecksumRule {
+    /// Never: a checksum that a caller gives cannot be kept to, and is refused.
+    Off,
+    /// When it is known: given by the caller, or by a key that ends in it.
+    Auto,
+    /// Always: an upload whose checksum is not known is refused.
+    Require,
+}
+
+/// What uploads are held to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadRules {
+    /// The largest object; with a limit, every upload must say its length.
+    pub max_bytes: Option<u64>,
+    /// Media types that are taken, such as `image/*`, in lower case. Empty: all.
+    pub content_types: Vec<String>,
+    /// Whether the bytes are bound.
+    pub checksum: ChecksumRule,
+    /// Whether an object that is there must stay as it is (`If-None-Match: *`).
+    pub write_once: bool,
+    /// Further headers that every object gets, names in lower case: `cache-control` and `x-amz-*`.
+    pub fixed_headers: Vec<(&'static str, String)>,
+}
+
+/// What a caller says of the bytes that it is going to send.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct UploadClaim<'a> {
+    /// Bytes.
+    pub content_length: Option<u64>,
+    /// The media type; browsers give "" to a file whose type they do not know.
+    pub content_type: Option<&'a str>,
+    /// Base64 of the SHA-256.
+    pub checksum_sha256: Option<&'a str>,
+    /// The token's own limit in bytes.
+    pub token_max_bytes: Option<u64>,
+}
+
+/// Why an upload is not signed. The texts are safe to show to the caller.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UploadRefused {
+    /// Longer than is allowed.
+    #[error("contentLength is more than {limit} bytes, the most that may be uploaded")]
+    TooLarge {
+        /// In bytes.
+        limit: u64,
+    },
+    /// There is a limit, and the length is not known.
+    #[error("contentLength is missing; at most {limit} bytes may be uploaded")]
+    LengthMissing {
+        /// In bytes.
+        limit: u64,
+    },
+    /// No media type.
+    #[error("contentType must be a media type such as image/png")]
+    ContentType,
+    /// A media type that is not on the list.
+    #[error("files of this contentType may not be uploaded")]
+    ContentTypeNotAllowed,
+    /// Not the base64 of 32 bytes.
+    #[error("checksumSha256 must be the base64 of a SHA-256")]
+    Checksum,
+    /// The key ends in another SHA-256.
+    #[error("checksumSha256 is not the SHA-256 that the key ends in")]
+    ChecksumDiffers,
+    /// It must be bound and is not known.
+    #[error("checksumSha256 is missing, and the key does not end in one")]
+    ChecksumMissing,
+    /// It is given and cannot be bound.
+    #[error("checksumSha256 cannot be kept to: checksums are off, or this storage does not check them")]
+    ChecksumUnavailable,
+}
+
+/// Headers to sign, in no order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadHeaders(Vec<(&'static str, String)>);
+
+impl UploadHeaders {
+    /// Names in lower case, and values.
+    #[must_use]
+    pub fn borrowed(&self) -> Vec<(&'static str, &str)> {
+        self.0.iter().map(|(name, value)| (*name, value.as_str())).collect()
+    }
+}
+
+impl UploadRules {
+    /// The headers that bind an upload to `key`.
+    ///
+    /// # Errors
+    ///
+    /// [`UploadRefused`] names the first rule that the claim breaks.
+    pub fn headers(&self, key: &ObjectKey, claim: &UploadClaim<'_>) -> Result<UploadHeaders, UploadRefused> {
+        let mut headers = self.fixed_headers.clone();
+        if let Some(length) = self.length(claim)? {
+            headers.push(("content-length", length.to_string()));
+        }
+        if let Some(content_type) = self.content_type(claim.content_type)? {
+            headers.push(("content-type", content_type.to_owned()));
+        }
+        if let Some(checksum) = self.checksum(key, claim.checksum_sha256)? {
+            headers.push(("x-amz-checksum-sha256", checksum));
+        }
+        if self.write_once {
+            headers.push(("if-none-match", "*".to_owned()));
+        }
+        Ok(UploadHeaders(headers))
+    }
+
+    /// A limit needs a length to bind, or the bucket would take any.
+    fn length(&self, claim: &UploadClaim<'_>) -> Result<Option<u64>, UploadRefused> {
+        let configured = [self.max_bytes, claim.token_max_bytes].into_iter().flatten().min();
+        let limit = configured.unwrap_or(MAX_PUT_BYTES).min(MAX_PUT_BYTES);
+        match claim.content_length {
+            Some(length) if length > limit => Err(UploadRefused::TooLarge { limit }),
+            None if configured.is_some() => Err(UploadRefused::LengthMissing { limit }),
+            length => Ok(length),
+        }
+    }
+
+    /// Where types are limited, one that is not named is bound as unnamed, or a client could send any.
+    fn content_type<'a>(&self, named: Option<&'a str>) -> Result<Option<&'a str>, UploadRefused> {
+        let named = named.filter(|text| !text.is_empty());
+        if let Some(text) = named
+            && !is_media_type(text)
+        {
+            return Err(UploadRefused::ContentType);
+        }
+        if self.content_types.is_empty() {
+            return Ok(named);
+        }
+        let content_type = named.unwrap_or(UNNAMED_TYPE);
+        let allowed = self.content_types.iter().any(|pattern| matches_type(pattern, content_type));
+        if allowed { Ok(Some(content_type)) } else { Err(UploadRefused::ContentTypeNotAllowed) }
+    }
+
+    fn checksum(&self, key: &ObjectKey, given: Option<&str>) -> Result<Option<String>, UploadRefused> {
+        let given = given.map(checked_checksum).transpose()?;
+        match (self.checksum, given, checksum_in(key)) {
+            (ChecksumRule::Off, Some(_), _) => Err(UploadRefused::ChecksumUnavailable),
+            (ChecksumRule::Off, None, _) => Ok(None),
+            (_, Some(given), Some(of_key)) if given != of_key => Err(UploadRefused::ChecksumDiffers),
+            (ChecksumRule::Require, None, None) => Err(UploadRefused::ChecksumMissing),
+            (_, given, of_key) => Ok(of_key.or(given)),
+        }
+    }
+}
+
+/// `image/*`, `*/*` or a whole type, against a type without its parameters.
+fn matches_type(pattern: &str, content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match pattern.strip_suffix("/*") {
+        Some("*") => true,
+        Some(kind) => essence.split_once('/').is_some_and(|(own, _)| own == kind),
+        None => essence == pattern,
+    }
+}
+
+/// Whether a text can stand in [`UploadRules::content_types`].
+#[must_use]
+pub fn is_type_pattern(text: &str) -> bool {
+    let whole = text.strip_suffix("/*").map_or_else(|| text.to_owned(), |kind| format!("{kind}/x"));
+    text == "*/*"
+        || (is_media_type(&whole) && !text.contains(';') && !whole.contains('*') && text == text.to_ascii_lowercase())
+}
+
+/// The base64 of a SHA-256, as it was given.
+///
+/// # Errors
+///
+/// [`UploadRefused::Checksum`] when it is none.
+pub fn checked_checksum(checksum: &str) -> Result<String, UploadRefused> {
+    match STANDARD.decode(checksum) {
+        Ok(bytes) if bytes.len() == SHA256_BYTES => Ok(checksum.to_owned()),
+        _ => Err(UploadRefused::Checksum),
+    }
+}
+
+/// The SHA-256 that a content-addressed key ends in, in base64.
+fn checksum_in(key: &ObjectKey) -> Option<String> {
+    let name = key.last_segment();
+    if name.len() != SHA256_BYTES * 2 {
+        return None;
+    }
+    let digit = |c: &u8| matches!(c, b'0'..=b'9' | b'a'..=b'f').then(|| char::from(*c).to_digit(16)).flatten();
+    let digits: Vec<u32> = name.as_bytes().iter().map(digit).collect::<Option<_>>()?;
+    let bytes = digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit));
+    let bytes: Vec<u8> = bytes.map(u8::try_from).collect::<Result<_, _>>().ok()?;
+    Some(STANDARD.encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::key::{KeyFormat, KeyRules};
+
+    const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    const BASE64: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+    const OTHER: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+    fn rules() -> UploadRules {
+        UploadRules {
+            max_bytes: None,
+            content_types: Vec::new(),
+            checksum: ChecksumRule::Auto,
+            write_once: false,
+            fixed_headers: Vec::new(),
+        }
+    }
+
+    fn key(text: &str) -> ObjectKey {
+        ObjectKey::parse(text, &KeyRules { files_root: String::new(), format: KeyFormat::Path }).unwrap()
+    }
+
+    fn bound(
+        rules: &UploadRules,
+        name: &str,
+        claim: UploadClaim<'_>,
+    ) -> Result<Vec<(&'static str, String)>, UploadRefused> {
+        rules.headers(&key(name), &claim).map(|headers| headers.0)
+    }
+
+    fn one(name: &'static str, value: &str) -> Vec<(&'static str, String)> {
+        vec![(name, value.to_owned())]
+    }
+
+    /// K21: what is too long is refused, and what is signed is bound.
+    #[test]
+    fn a_limit_needs_a_length() {
+        let claim = |length| UploadClaim { content_length: length, ..UploadClaim::default() };
+        assert_eq!(bound(&rules(), "s/f", claim(None)), Ok(vec![]));
+        assert_eq!(bound(&rules(), "s/f", claim(Some(0))), Ok(one("content-length", "0")));
+        assert_eq!(
+            bound(&rules(), "s/f", claim(Some(MAX_PUT_BYTES + 1))),
+            Err(UploadRefused::TooLarge { limit: MAX_PUT_BYTES })
+        );
+        let limited = UploadRules { max_bytes: Some(1000), ..rules() };
+        assert_eq!(bound(&limited, "s/f", claim(None)), Err(UploadRefused::LengthMissing { limit: 1000 }));
+        assert_eq!(bound(&limited, "s/f", claim(Some(1000))), Ok(one("content-length", "1000")));
+        assert_eq!(bound(&limited, "s/f", claim(Some(1001))), Err(UploadRefused::TooLarge { limit: 1000 }));
+        // The smaller of the two limits counts, whichever it is.
+        let both = |length, token| UploadClaim { token_max_bytes: Some(token), ..claim(Some(length)) };
+        assert_eq!(bound(&limited, "s/f", both(501, 500)), Err(UploadRefused::TooLarge { limit: 500 }));
+        assert_eq!(bound(&limited, "s/f", both(1001, 5000)), Err(UploadRefused::TooLarge { limit: 1000 }));
+        assert_eq!(
+            bound(&rules(), "s/f", UploadClaim { token_max_bytes: Some(0), ..claim(Some(1)) }),
+            Err(UploadRefused::TooLarge { limit: 0 })
+        );
+    }
+
+    /// K19: a type is one header, and on the list.
+    #[test]
+    fn content_types_are_bound_and_limited() {
+        let claim = |text| UploadClaim { content_type: text, ..UploadClaim::default() };
+        assert_eq!(bound(&rules(), "s/f", claim(Some("text/html"))), Ok(one("content-type", "text/html")));
+        assert_eq!(bound(&rules(), "s/f", claim(Some(""))), Ok(vec![]));
+        assert_eq!(bound(&rules(), "s/f", claim(Some("a/b, c/d"))), Err(UploadRefused::ContentType));
+        let images = UploadRules { content_types: vec!["image/*".into(), "application/pdf".into()], ..rules() };
+        for good in ["image/png", "IMAGE/PNG", "application/pdf", "image/svg+xml; charset=utf-8"] {
+            assert_eq!(bound(&images, "s/f", claim(Some(good))), Ok(one("content-type", good)), "{good}");
+        }
+        for bad in ["text/html", "imagex/png", "application/pdfx", "application/x-pdf"] {
+            assert_eq!(bound(&images, "s/f", claim(Some(bad))), Err(UploadRefused::ContentTypeNotAllowed), "{bad}");
+        }
+        for unnamed in [None, Some("")] {
+            assert_eq!(bound(&images, "s/f", claim(unnamed)), Err(UploadRefused::ContentTypeNotAllowed));
+        }
+        let any = UploadRules { content_types: vec!["*/*".into()], ..rules() };
+        assert_eq!(bound(&any, "s/f", claim(None)), Ok(one("content-type", UNNAMED_TYPE)));
+    }
+
+    #[test]
+    fn patterns_are_told_from_the_rest() {
+        for good in ["*/*", "image/*", "text/plain", "application/vnd.api+json"] {
+            assert!(is_type_pattern(good), "{good}");
+        }
+        for bad in [
+            "",
+            "*",
+            "*/png",
+            "image",
+            "image/",
+            "/*",
+            "image/p*",
+            "text/plain;charset=utf-8",
+            "Image/*",
+            "image/*;q=1",
+            "image/*/*",
+        ] {
+            assert!(!is_type_pattern(bad), "{bad}");
+        }
+    }
+
+    /// K22: the bytes are bound wherever their hash is known.
+    #[test]
+    fn a_checksum_is_bound_where_it_is_known() {
+        let claim = |checksum| UploadClaim { checksum_sha256: checksum, ..UploadClaim::default() };
+        let addressed = format!("s/{HEX}");
+        let header = || Ok(one("x-amz-checksum-sha256", BASE64));
+        assert_eq!(bound(&rules(), &addressed, claim(None)), header());
+        assert_eq!(bound(&rules(), &format!("s/a/b/{HEX}"), claim(None)), header());
+        assert_eq!(bound(&rules(), &addressed, claim(Some(BASE64))), header());
+        assert_eq!(bound(&rules(), "s/f", claim(Some(BASE64))), header());
+        assert_eq!(bound(&rules(), "s/f", claim(None)), Ok(vec![]));
+        assert_eq!(bound(&rules(), &addressed, claim(Some(OTHER))), Err(UploadRefused::ChecksumDiffers));
+        for no_hash in [HEX.to_uppercase(), HEX[1..].to_owned(), format!("{HEX}0"), format!("{HEX}.png")] {
+            assert_eq!(bound(&rules(), &format!("s/{no_hash}"), claim(None)), Ok(vec![]), "{no_hash}");
+        }
+        for bad in ["", "AAAA", HEX, "not base64", &BASE64[..43]] {
+            assert_eq!(bound(&rules(), "s/f", claim(Some(bad))), Err(UploadRefused::Checksum), "{bad}");
+        }
+        let required = UploadRules { checksum: ChecksumRule::Require, ..rules() };
+        assert_eq!(bound(&required, "s/f", claim(None)), Err(UploadRefused::ChecksumMissing));
+        assert_eq!(bound(&required, &addressed, claim(None)), header());
+        // Never signed weaker than was asked.
+        let off = UploadRules { checksum: ChecksumRule::Off, ..rules() };
+        assert_eq!(bound(&off, &addressed, claim(None)), Ok(vec![]));
+        assert_eq!(bound(&off, "s/f", claim(Some(BASE64))), Err(UploadRefused::ChecksumUnavailable));
+    }
+
+    /// K23: the second of two PUTs is the bucket's to refuse.
+    #[test]
+    fn write_once_and_fixed_headers_are_bound() {
+        let rules = UploadRules { write_once: true, fixed_headers: one("cache-control", "private"), ..rules() };
+        let expected = [("cache-control", "private".to_owned()), ("if-none-match", "*".to_owned())];
+        assert_eq!(bound(&rules, "s/f", UploadClaim::default()), Ok(expected.to_vec()));
+    }
+}
