@@ -185,6 +185,8 @@ pub struct Storage {
     pub addressing: Addressing,
     /// The bucket's name.
     pub bucket: String,
+    /// Whether a delete takes all versions of an object.
+    pub delete_all_versions: bool,
     /// Whose storage it is, and so what it can do.
     pub provider: &'static Provider,
     /// The region of the credential scope.

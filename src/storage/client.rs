@@ -16,7 +16,7 @@ use crate::config::{Addressing, Storage};
 use crate::domain::policy::{Action, Grant};
 
 /// How long a URL for our own use lives: long enough for the slowest call.
-const OWN_URL_LIFE: Duration = Duration::from_mins(1);
+pub(super) const OWN_URL_LIFE: Duration = Duration::from_mins(1);
 
 /// An error body is read up to here; what a code needs is in the first lines.
 const MAX_ERROR_BODY_BYTES: usize = 64 * 1024;
@@ -77,9 +77,11 @@ impl From<Refusal> for BucketError {
 #[derive(Debug)]
 pub struct BucketClient {
     http: reqwest::Client,
-    bucket: rusty_s3::Bucket,
-    credentials: rusty_s3::Credentials,
+    pub(super) bucket: rusty_s3::Bucket,
+    pub(super) credentials: rusty_s3::Credentials,
     first_byte_timeout: Duration,
+    pub(super) call_timeout: Duration,
+    all_versions: bool,
 }
 
 /// The storage settings cannot be used for calls.
@@ -124,19 +126,34 @@ impl BucketClient {
             Some(token) => rusty_s3::Credentials::new_with_token(&ours.access_key_id, secret, token.expose_secret()),
             None => rusty_s3::Credentials::new(&ours.access_key_id, secret),
         };
-        Ok(Self { http, bucket, credentials, first_byte_timeout: storage.first_byte_timeout })
+        Ok(Self {
+            http,
+            bucket,
+            credentials,
+            first_byte_timeout: storage.first_byte_timeout,
+            call_timeout: storage.call_timeout,
+            all_versions: storage.delete_all_versions,
+        })
     }
 
-    /// Deletes the object. An object that was not there is deleted, too.
+    /// Deletes the object, with all its versions where that is configured. An object that was not there is deleted, too.
     ///
     /// # Errors
     ///
     /// [`BucketError`] when the bucket did not confirm it.
     pub async fn delete(&self, grant: &Grant, now: Timestamp) -> Result<(), BucketError> {
         let Action::Delete = grant.action() else { return Err(BucketError::WrongGrant) };
+        if self.all_versions {
+            return self.delete_all_versions(grant, now).await;
+        }
         let call = self.bucket.delete_object(Some(&self.credentials), grant.key().as_str());
         let url = call.sign_with_time(OWN_URL_LIFE, &now);
         let answer = self.send(Method::DELETE, url, HeaderMap::new()).await?;
+        self.deleted(answer).await
+    }
+
+    /// Whether the answer to a DELETE means that the object is gone.
+    pub(super) async fn deleted(&self, answer: Response) -> Result<(), BucketError> {
         let status = answer.status();
         let refusal = refusal(answer).await?;
         // A 200 may carry an error in its body.
@@ -178,7 +195,7 @@ impl BucketClient {
         Ok(Probed { refusal: refusal(answer).await?, date })
     }
 
-    async fn send(&self, method: Method, url: Url, headers: HeaderMap) -> Result<Response, BucketError> {
+    pub(super) async fn send(&self, method: Method, url: Url, headers: HeaderMap) -> Result<Response, BucketError> {
         let sent = self.http.request(method, url).headers(headers).send();
         let answer = tokio::time::timeout(self.first_byte_timeout, sent).await.map_err(|_| BucketError::TimedOut)?;
         answer.map_err(bucket_error)
@@ -191,7 +208,7 @@ pub(super) struct Probed {
     pub(super) date: Option<Timestamp>,
 }
 
-fn bucket_error(error: reqwest::Error) -> BucketError {
+pub(super) fn bucket_error(error: reqwest::Error) -> BucketError {
     if error.is_timeout() {
         return BucketError::TimedOut;
     }
@@ -200,7 +217,7 @@ fn bucket_error(error: reqwest::Error) -> BucketError {
 }
 
 /// Status and error code of an answer, its body read up to the cap.
-async fn refusal(mut answer: Response) -> Result<Refusal, BucketError> {
+pub(super) async fn refusal(mut answer: Response) -> Result<Refusal, BucketError> {
     let status = answer.status();
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(bucket_error)? {

@@ -6,6 +6,7 @@
 mod client;
 mod probe;
 mod provider;
+mod versions;
 
 pub use client::{BucketClient, BucketError, ClientError, ObjectInfo};
 pub use probe::{Health, HealthMonitor, ProbeFailure};

@@ -184,3 +184,49 @@ test('a storage that does not check checksums is never promised to, and health s
     await service.stop()
   }
 })
+
+describe('deletes in a bucket that keeps versions', () => {
+  let versioned
+  before(async () => { versioned = await startSeaweed({ versioning: true }) }, { timeout: 120_000 })
+  after(async () => { await versioned?.stop() })
+
+  const fill = async (call, key) => {
+    for (const body of ['1', '2', '3']) {
+      const signed = isSigned(await call('POST', '/upload-url', { key }), { method: 'PUT', key })
+      assert.equal((await use(signed, body)).status, 200)
+    }
+  }
+
+  test('all versions go where that is configured, and no other object', limit, async () => {
+    const service = await startSigner(versioned, { storage: { delete_all_versions: true } })
+    try {
+      const call = caller(service.url, await service.mint({ storeId: 'store1' }))
+      for (const key of ['store1/a b+c', 'store1/a b+cd', 'store1/a b+c/d']) await fill(call, key)
+      assert.equal((await versioned.versions('store1/')).length, 9)
+      for (const again of [1, 2]) {
+        const answer = again === 1
+          ? await call('DELETE', `/object${query({ key: 'store1/a b+c' })}`)
+          : await call('POST', '/v1/delete', { key: 'store1/a b+c' })
+        assert.equal(answer.status, 204, answer.text)
+        assert.deepEqual((await versioned.versions('store1/')).sort(), [
+          ...Array(3).fill('store1/a b+c/d'), ...Array(3).fill('store1/a b+cd'),
+        ])
+      }
+    } finally {
+      await service.stop()
+    }
+  })
+
+  test('without it the bytes stay behind a marker', limit, async () => {
+    const service = await startSigner(versioned)
+    try {
+      const call = caller(service.url, await service.mint({ storeId: 'store2' }))
+      await fill(call, 'store2/f')
+      assert.equal((await call('DELETE', `/object${query({ key: 'store2/f' })}`)).status, 204)
+      isRefused(await call('GET', `/object${query({ key: 'store2/f' })}`), 404)
+      assert.equal((await versioned.versions('store2/')).length, 4)
+    } finally {
+      await service.stop()
+    }
+  })
+})

@@ -7,7 +7,7 @@ use crate::config::raw::{RawStorage, Secret};
 use crate::config::used::{Addressing, Storage};
 use crate::domain::key::check_segments;
 use crate::domain::sigv4::{BucketAddress, Credentials};
-use crate::storage::{PROVIDERS, Provider};
+use crate::storage::{PROVIDERS, Provider, Support};
 
 /// Not more often, so that probing costs an operator nothing.
 const MIN_PROBE_INTERVAL_SECS: u64 = 5;
@@ -48,6 +48,7 @@ pub(super) fn storage(raw: &RawStorage, r: &mut Report<'_>) -> Option<Storage> {
         public_address: public_address?,
         addressing,
         bucket,
+        delete_all_versions: raw.delete_all_versions,
         provider: provider?,
         region: region?,
         credentials: credentials?,
@@ -74,6 +75,12 @@ fn provider(
             format!("is `{}`; it must be `auto` or {}", raw.provider, known.join(" or "))
         })?
     };
+    if provider.delete_frees == Support::No && !raw.delete_all_versions {
+        r.warnings.push(format!(
+            "storage.delete_all_versions is off: a delete at {} only hides the object, and its bytes stay",
+            provider.title
+        ));
+    }
     if raw.provider == "auto" {
         r.notes.push(format!("storage.provider is `{}` ({})", provider.name, provider.title));
     }

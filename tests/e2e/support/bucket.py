@@ -1,4 +1,7 @@
-"""Make the test bucket and its CORS rules, and prove that it takes bytes. Settings come as JSON on stdin."""
+"""Make the test bucket and its CORS rules, and prove that it takes bytes. Settings come as JSON on stdin.
+
+With `versions`, say instead which versions and delete markers there are below that prefix.
+"""
 import json
 import sys
 import time
@@ -17,6 +20,12 @@ s3 = boto3.client(
     config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}, connect_timeout=2, read_timeout=10),
 )
 
+if "versions" in want:
+    listed = s3.list_object_versions(Bucket=want["bucket"], Prefix=want["versions"])
+    entries = listed.get("Versions", []) + listed.get("DeleteMarkers", [])
+    print(json.dumps([entry["Key"] for entry in entries]))
+    sys.exit(0)
+
 
 def cors():
     """The rules that operators are given, for the pages of this test."""
@@ -32,6 +41,8 @@ def prepare():
         s3.create_bucket(Bucket=want["bucket"])
     except (s3.exceptions.BucketAlreadyOwnedByYou, s3.exceptions.BucketAlreadyExists):
         pass
+    if want.get("versioning"):
+        s3.put_bucket_versioning(Bucket=want["bucket"], VersioningConfiguration={"Status": "Enabled"})
     s3.put_bucket_cors(Bucket=want["bucket"], CORSConfiguration=cors())
     # The S3 door opens before a volume server has joined: only a write that holds shows that it is ready.
     s3.put_object(Bucket=want["bucket"], Key="ready", Body=b"yes")

@@ -7,7 +7,7 @@ import { cleanEnv, finish, freeBlock, start, tempDir, until } from './process.mj
 
 export const pageOrigin = 'https://app.example.com'
 
-export async function startSeaweed() {
+export async function startSeaweed({ versioning = false } = {}) {
   const weed = weedBin()
   const interpreter = python()
   const home = tempDir('weed')
@@ -38,9 +38,15 @@ export async function startSeaweed() {
   await until('SeaweedFS answers', async () => (await fetch(s3.endpoint)).status > 0, { patience: 60_000, run })
   const made = await finish(interpreter, [bucketScript], {
     patience: 90_000,
-    input: JSON.stringify({ ...s3, origins: [pageOrigin] }),
+    input: JSON.stringify({ ...s3, origins: [pageOrigin], versioning }),
   })
   if (made.code !== 0) throw new Error(`bucket.py failed: ${made.all}\n${run.log()}`)
+  // The keys of all versions and delete markers below a prefix, one for each.
+  const versions = async (prefix) => {
+    const listed = await finish(interpreter, [bucketScript], { input: JSON.stringify({ ...s3, versions: prefix }) })
+    if (listed.code !== 0) throw new Error(`bucket.py failed: ${listed.all}`)
+    return JSON.parse(listed.stdout)
+  }
   // Nothing in the folder is worth a slow goodbye.
-  return { ...s3, stop: () => run.stop('SIGKILL') }
+  return { ...s3, versions, stop: () => run.stop('SIGKILL') }
 }
