@@ -19,6 +19,7 @@
 //! * [`api`]: the HTTP surface, one file a resource, and the closed list of failures.
 //! * [`identity`]: keys in force, where they come from, and tokens already verified.
 //! * [`check_token`]: what a token gives, for operators.
+//! * [`doctor`]: what is wrong with the bucket, for operators.
 //! * [`storage`]: calls to the bucket.
 //! * [`config`]: `signer.toml`, environment and flags; the only reader of either.
 //! * [`server`]: the listener.
@@ -42,6 +43,7 @@ pub mod check_token;
 pub mod config;
 #[cfg(feature = "dev")]
 pub mod dev;
+pub mod doctor;
 pub mod domain;
 pub mod identity;
 pub mod run;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use filesync_signer::check_token::check_token;
 use filesync_signer::config::{self, Config, ConfigError};
+use filesync_signer::doctor::{self, CorsFormat, Status, cors_document};
 use filesync_signer::domain::store::StoreId;
 use filesync_signer::domain::token::{MintClaims, mint_hs256};
 use filesync_signer::run::{bind, run};
@@ -52,6 +53,10 @@ enum Command {
     Token(Token),
     /// Explains step by step what a token gives, or why it is refused. Ends with 1 if it is.
     CheckToken(CheckToken),
+    /// Tries the configured bucket with throw-away objects, one line a check. Ends with 1 if one fails.
+    Check(Check),
+    /// Prints the CORS document that the bucket needs for the pages of this configuration.
+    Cors(CorsArgs),
 }
 
 #[derive(Args, Default)]
@@ -104,6 +109,23 @@ struct Token {
 struct CheckToken {
     /// The token; `-` reads it from standard input, where no other user of the machine sees it.
     token: String,
+}
+
+#[derive(Args)]
+struct Check {
+    /// Prints a JSON array of {check, status, evidence, fix} at the end.
+    #[arg(long)]
+    json: bool,
+    /// Adds the CORS rule to the bucket where it is missing and the provider has the API.
+    #[arg(long)]
+    fix_cors: bool,
+}
+
+#[derive(Args)]
+struct CorsArgs {
+    /// For `aws s3api put-bucket-cors` and R2, for S3's own API, or as the variable of a server.
+    #[arg(long, value_name = "FORMAT", default_value = "json", value_parser = ["json", "xml", "minio"])]
+    format: String,
 }
 
 /// Why a command ends without its result.
@@ -163,6 +185,19 @@ fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Config => print(config::read(file.as_deref(), &set)?.into_toml()?.trim_end()),
         Command::Token(token) => print(&mint(file.as_deref(), &set, &token)?),
         Command::CheckToken(CheckToken { token }) => explain(file.as_deref(), &set, &token),
+        Command::Check(check) => examine(&config::load(file.as_deref(), &set)?, &check),
+        Command::Cors(CorsArgs { format }) => {
+            let origins = config::load(file.as_deref(), &set)?.server.cors.origins;
+            if origins.is_empty() {
+                return Err(Failure::Usage("server.cors_origins is empty; list the origins of your pages".to_owned()));
+            }
+            let format = match format.as_str() {
+                "xml" => CorsFormat::Xml,
+                "minio" => CorsFormat::Minio,
+                _ => CorsFormat::Json,
+            };
+            print(&cors_document(&origins, format))
+        }
     }
 }
 
@@ -227,6 +262,21 @@ fn explain(file: Option<&Path>, set: &[(String, String)], token: &str) -> Result
         Ok(false) => Err(Failure::No),
         Err(error) => Err(Failure::Run(format!("the output is closed: {error}"))),
     }
+}
+
+fn examine(config: &Config, options: &Check) -> Result<(), Failure> {
+    // What was put is deleted also when nobody reads the lines any more.
+    let mut tell = |line: &doctor::Line| {
+        if !options.json {
+            let _ = print(&line.to_string());
+        }
+    };
+    let checked = runtime()?.block_on(doctor::check(config, options.fix_cors, system_clock, &mut tell));
+    let lines = checked.map_err(|error| Failure::Run(error.to_string()))?;
+    if options.json {
+        print(&serde_json::to_string_pretty(&lines).map_err(|error| Failure::Run(error.to_string()))?)?;
+    }
+    if lines.iter().any(|line| line.status == Status::Fail) { Err(Failure::No) } else { Ok(()) }
 }
 
 fn print(text: &str) -> Result<(), Failure> {

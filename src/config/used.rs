@@ -179,6 +179,8 @@ pub enum Addressing {
 pub struct Storage {
     /// Where this process reaches S3.
     pub endpoint: Url,
+    /// The same, with the bucket in it.
+    pub own_address: BucketAddress,
     /// Where clients reach the bucket; URLs are signed for this.
     pub public_address: BucketAddress,
     /// How the bucket is addressed, by clients and by this process.

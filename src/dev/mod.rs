@@ -3,6 +3,7 @@
 mod guide;
 mod s3;
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,8 @@ use crate::run::{StartError, bind, run};
 use crate::server::system_clock;
 use crate::telemetry::logs;
 use guide::Guide;
-use s3::EmbeddedS3;
+
+pub use s3::EmbeddedS3;
 
 /// The bucket of the embedded S3.
 const BUCKET: &str = "files";
@@ -81,6 +83,7 @@ pub async fn dev(options: &Options, out: &mut impl io::Write) -> Result<(), DevE
     let folder = Folder::open(options.data.as_deref())?;
     let (address, s3_address) = (listener.local_addr()?, s3_listener.local_addr()?);
 
+    // A new one at each start.
     let key = AccessKey { id: random_text()?, secret: random_text()? };
     let origins = origins(address, &options.origins);
     let config = configure(address, s3_address, &key, &origins)?;
@@ -103,10 +106,18 @@ pub async fn dev(options: &Options, out: &mut impl io::Write) -> Result<(), DevE
     Ok(run(&config, listener).await?)
 }
 
-/// The access key of the embedded S3, new at each start.
-pub(crate) struct AccessKey {
-    id: String,
-    secret: String,
+/// The access key of the embedded S3.
+pub struct AccessKey {
+    /// The public half.
+    pub id: String,
+    /// The secret half.
+    pub secret: String,
+}
+
+impl fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessKey").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// Where the embedded S3 keeps its files.

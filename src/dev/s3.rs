@@ -4,6 +4,7 @@
 //! `x-amz-copy-source`, so whoever may PUT one key may read every other.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,15 +26,26 @@ use tokio::net::TcpListener;
 use super::AccessKey;
 
 /// The server, ready for its listener.
-pub(super) struct EmbeddedS3 {
+#[derive(Clone)]
+pub struct EmbeddedS3 {
     service: S3Service,
     origins: Arc<[String]>,
 }
 
+impl fmt::Debug for EmbeddedS3 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddedS3").field("origins", &self.origins).finish_non_exhaustive()
+    }
+}
+
 impl EmbeddedS3 {
     /// Over `folder`, with one bucket and one access key, for pages of `origins`.
-    pub(super) fn open(folder: &Path, bucket: &str, key: &AccessKey, origins: Vec<String>) -> Result<Self, String> {
-        let in_folder = |error: &dyn std::fmt::Display| format!("{} cannot hold files: {error}", folder.display());
+    ///
+    /// # Errors
+    ///
+    /// A sentence, when the folder cannot be used.
+    pub fn open(folder: &Path, bucket: &str, key: &AccessKey, origins: Vec<String>) -> Result<Self, String> {
+        let in_folder = |error: &dyn fmt::Display| format!("{} cannot hold files: {error}", folder.display());
         // A bucket of s3s-fs is a folder.
         std::fs::create_dir_all(folder.join(bucket)).map_err(|error| in_folder(&error))?;
         let files =
@@ -44,13 +56,13 @@ impl EmbeddedS3 {
     }
 
     /// Serves until the process ends.
-    pub(super) async fn serve(self, listener: TcpListener) {
+    pub async fn serve(self, listener: TcpListener) {
         loop {
             let Ok((stream, _)) = listener.accept().await else { continue };
-            let (service, origins) = (self.service.clone(), Arc::clone(&self.origins));
+            let s3 = self.clone();
             let answer = service_fn(move |request| {
-                let (service, origins) = (service.clone(), Arc::clone(&origins));
-                async move { Ok::<_, Infallible>(answer(&service, &origins, request).await) }
+                let s3 = s3.clone();
+                async move { Ok::<_, Infallible>(s3.answer(request).await) }
             });
             tokio::spawn(async move {
                 // A client that breaks off is no event.
@@ -58,24 +70,25 @@ impl EmbeddedS3 {
             });
         }
     }
-}
 
-async fn answer(service: &S3Service, origins: &[String], request: Request<Incoming>) -> Response<Body> {
-    let origin =
-        request.headers().get(ORIGIN).filter(|origin| origins.iter().any(|o| o.as_bytes() == origin.as_bytes()));
-    let origin = origin.cloned();
-    let mut response = if request.method() == Method::OPTIONS {
-        preflight(origin.is_some())
-    } else {
-        service.call(request.map(Body::from)).await.unwrap_or_else(|_| status(StatusCode::INTERNAL_SERVER_ERROR))
-    };
-    let headers = response.headers_mut();
-    headers.insert(VARY, HeaderValue::from_static("Origin"));
-    if let Some(origin) = origin {
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("ETag, x-amz-checksum-sha256"));
+    /// Answers one request.
+    pub async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let known = |origin: &&HeaderValue| self.origins.iter().any(|o| o.as_bytes() == origin.as_bytes());
+        let origin = request.headers().get(ORIGIN).filter(known).cloned();
+        let mut response = if request.method() == Method::OPTIONS {
+            preflight(origin.is_some())
+        } else {
+            let answered = self.service.call(request.map(Body::from)).await;
+            answered.unwrap_or_else(|_| status(StatusCode::INTERNAL_SERVER_ERROR))
+        };
+        let headers = response.headers_mut();
+        headers.insert(VARY, HeaderValue::from_static("Origin"));
+        if let Some(origin) = origin {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("ETag, x-amz-checksum-sha256"));
+        }
+        response
     }
-    response
 }
 
 /// What a bucket with a CORS rule for these origins answers.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use rusty_s3::S3Action as _;
 use secrecy::ExposeSecret as _;
 use url::Url;
@@ -16,7 +16,7 @@ use crate::config::{Addressing, Storage};
 use crate::domain::policy::{Action, Grant};
 
 /// How long a URL for our own use lives: long enough for the slowest call.
-pub(super) const OWN_URL_LIFE: Duration = Duration::from_mins(1);
+const OWN_URL_LIFE: Duration = Duration::from_mins(1);
 
 /// An error body is read up to here; what a code needs is in the first lines.
 const MAX_ERROR_BODY_BYTES: usize = 64 * 1024;
@@ -76,9 +76,9 @@ impl From<Refusal> for BucketError {
 /// Calls the bucket at `storage.endpoint`.
 #[derive(Debug)]
 pub struct BucketClient {
-    http: reqwest::Client,
-    pub(super) bucket: rusty_s3::Bucket,
-    pub(super) credentials: rusty_s3::Credentials,
+    pub(super) http: reqwest::Client,
+    bucket: rusty_s3::Bucket,
+    credentials: rusty_s3::Credentials,
     first_byte_timeout: Duration,
     pub(super) call_timeout: Duration,
     all_versions: bool,
@@ -102,18 +102,7 @@ impl BucketClient {
     ///
     /// [`ClientError`] when the platform gives no TLS roots, or the address cannot be built.
     pub fn new(storage: &Storage) -> Result<Self, ClientError> {
-        let mut http = reqwest::Client::builder()
-            .connect_timeout(storage.connect_timeout)
-            .timeout(storage.call_timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            // The environment is read in one place, and this is not it.
-            .no_proxy()
-            .referer(false);
-        if storage.endpoint.scheme() == "http" {
-            // Nobody is going to be authenticated, so the system's roots need not be read.
-            http = http.tls_certs_only([]);
-        }
-        let http = http.build()?;
+        let http = http_client(storage, storage.endpoint.scheme())?;
         let style = match storage.addressing {
             Addressing::Path => rusty_s3::UrlStyle::Path,
             Addressing::VirtualHost => rusty_s3::UrlStyle::VirtualHost,
@@ -148,7 +137,7 @@ impl BucketClient {
         }
         let call = self.bucket.delete_object(Some(&self.credentials), grant.key().as_str());
         let url = call.sign_with_time(OWN_URL_LIFE, &now);
-        let answer = self.send(Method::DELETE, url, HeaderMap::new()).await?;
+        let answer = self.send(self.http.request(Method::DELETE, url)).await?;
         self.deleted(answer).await
     }
 
@@ -177,7 +166,7 @@ impl BucketClient {
         let url = call.sign_with_time(OWN_URL_LIFE, &now);
         let headers = [(HeaderName::from_static(CHECKSUM_MODE), "ENABLED".parse())];
         let headers = headers.into_iter().filter_map(|(name, value)| Some((name, value.ok()?))).collect();
-        let answer = self.send(Method::HEAD, url, headers).await?;
+        let answer = self.send(self.http.request(Method::HEAD, url).headers(headers)).await?;
         match answer.status() {
             StatusCode::OK => Ok(Some(object_info(answer.headers()))),
             StatusCode::NOT_FOUND => Ok(None),
@@ -190,16 +179,61 @@ impl BucketClient {
     pub(super) async fn get_for_probe(&self, key: &'static str, now: Timestamp) -> Result<Probed, BucketError> {
         let call = self.bucket.get_object(Some(&self.credentials), key);
         let url = call.sign_with_time(OWN_URL_LIFE, &now);
-        let answer = self.send(Method::GET, url, HeaderMap::new()).await?;
+        let answer = self.send(self.http.request(Method::GET, url)).await?;
         let date = answer.headers().get(reqwest::header::DATE).and_then(|date| http_date(date.to_str().ok()?));
         Ok(Probed { refusal: refusal(answer).await?, date })
     }
 
-    pub(super) async fn send(&self, method: Method, url: Url, headers: HeaderMap) -> Result<Response, BucketError> {
-        let sent = self.http.request(method, url).headers(headers).send();
-        let answer = tokio::time::timeout(self.first_byte_timeout, sent).await.map_err(|_| BucketError::TimedOut)?;
+    /// A URL that deletes one version of an object.
+    pub(super) fn version_url(&self, key: &str, version: String, now: Timestamp) -> Url {
+        let mut call = self.bucket.delete_object(Some(&self.credentials), key);
+        call.query_mut().insert("versionId", version);
+        call.sign_with_time(OWN_URL_LIFE, &now)
+    }
+
+    /// A URL for the bucket itself: its CORS document, or its list of versions. It opens no object, so there is nothing to grant.
+    pub(super) fn bucket_url(
+        &self,
+        method: rusty_s3::Method,
+        query: &[(&str, &str)],
+        headers: &[(&str, &str)],
+        now: Timestamp,
+    ) -> Url {
+        rusty_s3::signing::sign(
+            &now,
+            method,
+            self.bucket.base_url().clone(),
+            self.credentials.key(),
+            self.credentials.secret(),
+            self.credentials.token(),
+            self.bucket.region(),
+            OWN_URL_LIFE.as_secs(),
+            query.iter().copied(),
+            headers.iter().copied(),
+        )
+    }
+
+    pub(super) async fn send(&self, call: RequestBuilder) -> Result<Response, BucketError> {
+        let answer =
+            tokio::time::timeout(self.first_byte_timeout, call.send()).await.map_err(|_| BucketError::TimedOut)?;
         answer.map_err(bucket_error)
     }
+}
+
+/// A client with the deadlines of `[storage]`, for addresses of this scheme.
+pub(crate) fn http_client(storage: &Storage, scheme: &str) -> Result<reqwest::Client, reqwest::Error> {
+    let mut http = reqwest::Client::builder()
+        .connect_timeout(storage.connect_timeout)
+        .timeout(storage.call_timeout)
+        .redirect(reqwest::redirect::Policy::none())
+        // The environment is read in one place, and this is not it.
+        .no_proxy()
+        .referer(false);
+    if scheme == "http" {
+        // Nobody is going to be authenticated, so the system's roots need not be read.
+        http = http.tls_certs_only([]);
+    }
+    http.build()
 }
 
 /// What the probe sees of an answer.
@@ -208,7 +242,7 @@ pub(super) struct Probed {
     pub(super) date: Option<Timestamp>,
 }
 
-pub(super) fn bucket_error(error: reqwest::Error) -> BucketError {
+pub(crate) fn bucket_error(error: reqwest::Error) -> BucketError {
     if error.is_timeout() {
         return BucketError::TimedOut;
     }
@@ -219,6 +253,12 @@ pub(super) fn bucket_error(error: reqwest::Error) -> BucketError {
 /// Status and error code of an answer, its body read up to the cap.
 pub(super) async fn refusal(mut answer: Response) -> Result<Refusal, BucketError> {
     let status = answer.status();
+    let body = read_body(&mut answer).await?;
+    Ok(Refusal { status, code: element(&String::from_utf8_lossy(&body), "Code") })
+}
+
+/// A body up to the cap; the rest of a longer one is left.
+pub(crate) async fn read_body(answer: &mut Response) -> Result<Vec<u8>, BucketError> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(bucket_error)? {
         let room = MAX_ERROR_BODY_BYTES.saturating_sub(body.len());
@@ -227,14 +267,15 @@ pub(super) async fn refusal(mut answer: Response) -> Result<Refusal, BucketError
             break;
         }
     }
-    Ok(Refusal { status, code: error_code(&String::from_utf8_lossy(&body)) })
+    Ok(body)
 }
 
-/// The text of the first `<Code>` in an S3 error document. No XML is interpreted, so no entity is.
-fn error_code(body: &str) -> String {
-    const MAX_CODE_CHARS: usize = 64;
-    let code = body.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map_or("", |(code, _)| code);
-    code.chars().filter(char::is_ascii_alphanumeric).take(MAX_CODE_CHARS).collect()
+/// The text of the first such element, as `Code` in an S3 error document. No XML is interpreted, so no entity is.
+pub(crate) fn element(body: &str, name: &str) -> String {
+    const MAX_CHARS: usize = 64;
+    let (start, end) = (format!("<{name}>"), format!("</{name}>"));
+    let text = body.split_once(&start).and_then(|(_, rest)| rest.split_once(&end)).map_or("", |(text, _)| text);
+    text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(MAX_CHARS).collect()
 }
 
 fn object_info(headers: &HeaderMap) -> ObjectInfo {
@@ -249,7 +290,7 @@ fn object_info(headers: &HeaderMap) -> ObjectInfo {
 }
 
 /// The preferred form of an HTTP date (RFC 9110 section 5.6.7), which RFC 2822's reader takes.
-fn http_date(text: &str) -> Option<Timestamp> {
+pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
     jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
 }
 
@@ -260,12 +301,12 @@ mod tests {
     #[test]
     fn error_codes_are_cut_from_the_body() {
         assert_eq!(
-            error_code("<?xml version=\"1.0\"?>\n<Error><Code>NoSuchBucket</Code><Message/></Error>"),
+            element("<?xml version=\"1.0\"?>\n<Error><Code>NoSuchBucket</Code><Message/></Error>", "Code"),
             "NoSuchBucket"
         );
-        assert_eq!(error_code("<Error><Code>A&amp;\n\u{1b}[31mB</Code>"), "Aamp31mB");
+        assert_eq!(element("<Error><Code>A&amp;\n\u{1b}[31mB</Code>", "Code"), "Aamp31mB");
         for body in ["", "<Code>", "</Code><Code>", "not XML"] {
-            assert_eq!(error_code(body), "");
+            assert_eq!(element(body, "Code"), "");
         }
     }
 

@@ -1,13 +1,17 @@
-//! The only outbound S3 traffic: delete, head and the health probe.
+//! The service's only outbound S3 traffic: delete, head and the health probe.
 //!
 //! Every call is made for a [`crate::domain::policy::Grant`], except the probe,
-//! which asks for one constant key that no caller can name.
+//! which asks for one constant key that no caller can name, and the bucket's
+//! CORS document, which `signer check` reads and writes for an operator.
 
 mod client;
+mod cors;
 mod probe;
 mod provider;
 mod versions;
 
 pub use client::{BucketClient, BucketError, ClientError, ObjectInfo};
+pub(crate) use client::{bucket_error, element, http_client, http_date, read_body};
+pub(crate) use probe::judge;
 pub use probe::{Health, HealthMonitor, ProbeFailure};
 pub use provider::{PROVIDERS, Provider, RegionRule, Support};

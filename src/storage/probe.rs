@@ -133,7 +133,7 @@ fn warn_about_skew(probed: &Probed, now: Timestamp) {
 }
 
 /// What an answer to the probe proves.
-fn judge(status: StatusCode, code: &str) -> Result<(), ProbeFailure> {
+pub(crate) fn judge(status: StatusCode, code: &str) -> Result<(), ProbeFailure> {
     match (status, code) {
         (_, "NoSuchBucket") => Err(ProbeFailure::NoBucket),
         (_, "RequestTimeTooSkewed" | "RequestExpired") => Err(ProbeFailure::Clock),

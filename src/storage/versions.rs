@@ -7,11 +7,9 @@
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use reqwest::Method;
-use reqwest::header::HeaderMap;
-use rusty_s3::S3Action as _;
 use serde::Deserialize;
 
-use super::client::{BucketClient, BucketError, OWN_URL_LIFE, Refusal, refusal};
+use super::client::{BucketClient, BucketError, Refusal, refusal};
 use crate::domain::policy::{Action, Grant};
 
 /// A page of versions; S3 gives no more at once.
@@ -82,20 +80,8 @@ impl BucketClient {
     /// Those of the first page: in the order of the keys, the key itself stands before all that begin with it.
     async fn versions(&self, key: &str, now: Timestamp) -> Result<Vec<String>, BucketError> {
         let query = [("encoding-type", "url"), ("max-keys", PAGE), ("prefix", key), ("versions", "")];
-        let credentials = &self.credentials;
-        let url = rusty_s3::signing::sign(
-            &now,
-            rusty_s3::Method::Get,
-            self.bucket.base_url().clone(),
-            credentials.key(),
-            credentials.secret(),
-            credentials.token(),
-            self.bucket.region(),
-            OWN_URL_LIFE.as_secs(),
-            query.into_iter(),
-            std::iter::empty(),
-        );
-        let mut answer = self.send(Method::GET, url, HeaderMap::new()).await?;
+        let url = self.bucket_url(rusty_s3::Method::Get, &query, &[], now);
+        let mut answer = self.send(self.http.request(Method::GET, url)).await?;
         if !answer.status().is_success() {
             return Err(refusal(answer).await?.into());
         }
@@ -113,10 +99,8 @@ impl BucketClient {
     }
 
     async fn delete_version(&self, key: &str, version: &str, now: Timestamp) -> Result<(), BucketError> {
-        let mut call = self.bucket.delete_object(Some(&self.credentials), key);
-        call.query_mut().insert("versionId", version.to_owned());
-        let url = call.sign_with_time(OWN_URL_LIFE, &now);
-        let answer = self.send(Method::DELETE, url, HeaderMap::new()).await?;
+        let url = self.version_url(key, version.to_owned(), now);
+        let answer = self.send(self.http.request(Method::DELETE, url)).await?;
         self.deleted(answer).await
     }
 }

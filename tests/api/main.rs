@@ -15,6 +15,8 @@ mod auth;
 mod bucket;
 mod check_token;
 mod cors;
+#[cfg(feature = "dev")]
+mod doctor;
 mod identity;
 mod keys;
 mod limits;

@@ -31,7 +31,7 @@ fn urls_are_signed_in_two_places() {
         .filter(|file| !file.ends_with("tests.rs"))
         .filter(|file| {
             let text = std::fs::read_to_string(file).unwrap();
-            text.contains("sign_with_time") || text.contains("X-Amz-Signature=")
+            ["sign_with_time", "signing::sign(", "X-Amz-Signature="].iter().any(|word| text.contains(word))
         })
         .map(|file| file.strip_prefix(&folder).unwrap().display().to_string())
         .collect();

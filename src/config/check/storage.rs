@@ -39,13 +39,16 @@ pub(super) fn storage(raw: &RawStorage, r: &mut Report<'_>) -> Option<Storage> {
         r.seconds("storage.probe_interval_secs", raw.probe_interval_secs, MIN_PROBE_INTERVAL_SECS, MAX_TIMEOUT_SECS);
     let provider = provider(raw, endpoint.as_ref(), region.as_deref(), r);
     let (endpoint, bucket, addressing) = (endpoint?, bucket?, addressing?);
-    let public_address = bucket_address(&public_endpoint?, &bucket, addressing);
-    let public_address = r.require("storage.addressing", public_address, || {
+    let addresses =
+        bucket_address(&endpoint, &bucket, addressing).zip(bucket_address(&public_endpoint?, &bucket, addressing));
+    let addresses = r.require("storage.addressing", addresses, || {
         "is `virtual-host`, but the endpoint is an IP address or the bucket cannot be part of a host name; use `path`".into()
     });
+    let (own_address, public_address) = addresses?;
     Some(Storage {
         endpoint,
-        public_address: public_address?,
+        own_address,
+        public_address,
         addressing,
         bucket,
         delete_all_versions: raw.delete_all_versions,
@@ -133,20 +136,24 @@ fn check_public_endpoint(raw: &RawStorage, url: Option<&Url>, r: &mut Report<'_>
     }
 }
 
-/// Where URLs point, or nothing when the bucket cannot stand in the host name.
+/// Where the bucket is, or nothing when the bucket cannot stand in the host name.
 fn bucket_address(endpoint: &Url, bucket: &str, addressing: Addressing) -> Option<BucketAddress> {
     let port = endpoint.port().map(|port| format!(":{port}")).unwrap_or_default();
     let name = endpoint.host_str()?;
     let scheme = endpoint.scheme().to_owned();
+    // Only this process may have a proxy's folder in front of the bucket.
+    let folder = endpoint.path().trim_end_matches('/');
     match addressing {
-        Addressing::Path => Some(BucketAddress { scheme, host: format!("{name}{port}"), path: format!("/{bucket}") }),
+        Addressing::Path => {
+            Some(BucketAddress { scheme, host: format!("{name}{port}"), path: format!("{folder}/{bucket}") })
+        }
         Addressing::VirtualHost => {
             let domain = matches!(endpoint.host(), Some(Host::Domain(_)));
             let label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
             (domain && bucket.chars().all(label)).then(|| BucketAddress {
                 scheme,
                 host: format!("{bucket}.{name}{port}"),
-                path: String::new(),
+                path: folder.to_owned(),
             })
         }
     }

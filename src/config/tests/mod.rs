@@ -230,6 +230,7 @@ fn a_path_in_the_endpoint_is_fine_when_clients_go_elsewhere() {
     let text = GOOD.replace("9000\"", "9000/s3\"\npublic_endpoint = \"https://cdn.example\"");
     let storage = load_with(&text, &[]).unwrap().storage;
     assert_eq!((storage.endpoint.path(), storage.public_address.host.as_str()), ("/s3", "cdn.example"));
+    assert_eq!((storage.own_address.path.as_str(), storage.public_address.path.as_str()), ("/s3/files", "/files"));
 }
 
 #[test]

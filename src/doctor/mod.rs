@@ -1,0 +1,85 @@
+//! `signer check`: asks the configured bucket for all that the service will rely on.
+//!
+//! Every request but two is presigned by the service's own presigner for a caller
+//! of the store `.signer-check`, whose token is signed with a secret of this run.
+//! The two read and replace the bucket's CORS document, for `--fix-cors`.
+//!
+//! ```text
+//! reach    dns, connection, clock, credentials, region, addressing
+//! bucket   each right; the address of clients; what a client does
+//! bounds   what a URL does not allow is refused
+//! cors     what browsers ask first
+//! ```
+//!
+//! A step that fails ends those after it that need it, with one line that says so.
+//! What was put is deleted at the end, also after Ctrl-C. No line holds a secret,
+//! the query of a URL, or text of the server besides its error code.
+
+mod bench;
+mod bounds;
+mod bucket;
+mod cors;
+mod reach;
+mod report;
+mod rule;
+
+use jiff::Timestamp;
+
+use crate::config::Config;
+use bench::Bench;
+use report::{Report, Stopped};
+
+pub use report::{Line, Status};
+pub use rule::{CorsFormat, cors_document};
+
+/// Why no check could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum DoctorError {
+    /// No client.
+    #[error("the HTTP client cannot be built")]
+    Client(#[from] reqwest::Error),
+    /// No random numbers.
+    #[error("this machine gives no randomness")]
+    Randomness,
+    /// The token for ourselves does not hold. Never seen unless this module or the clock is wrong.
+    #[error("the check cannot let itself in: {0}")]
+    Caller(String),
+}
+
+/// Checks the bucket of `config`, telling each line as it comes; with `fix_cors` adds the CORS rule where it is missing.
+///
+/// # Errors
+///
+/// [`DoctorError`] when this machine lacks something. A bucket that fails is no error but a line.
+pub async fn check(
+    config: &Config,
+    fix_cors: bool,
+    clock: fn() -> Timestamp,
+    tell: &mut dyn FnMut(&Line),
+) -> Result<Vec<Line>, DoctorError> {
+    let bench = Bench::new(&config.storage, clock)?;
+    let mut report = Report::new(tell);
+    let ended = tokio::select! {
+        ended = examine(&bench, config, fix_cors, &mut report) => Some(ended),
+        Ok(()) = tokio::signal::ctrl_c() => None,
+    };
+    match ended {
+        Some(Ok(())) => {}
+        Some(Err(stopped)) => report.left_out(stopped),
+        None => report.fail("interrupted", "the checks are not complete", "let them end"),
+    }
+    if let Some((count, reason)) = bench.clean_up().await {
+        let evidence = format!("{count} small objects below {}/ cannot be deleted: {reason}", bench.folder());
+        report.warn("clean up", evidence, "delete them, and their versions if the bucket keeps some");
+    }
+    Ok(report.into_lines())
+}
+
+async fn examine(bench: &Bench<'_>, config: &Config, fix_cors: bool, report: &mut Report<'_>) -> Result<(), Stopped> {
+    reach::reach(bench, report).await?;
+    bucket::permissions(bench, report).await?;
+    let site = bucket::public(bench, report).await;
+    bucket::round_trip(bench, site, report).await?;
+    bounds::bounds(bench, site, report).await;
+    cors::cors(bench, site, &config.server.cors.origins, fix_cors, report).await
+}

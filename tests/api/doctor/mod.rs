@@ -1,0 +1,333 @@
+//! `signer check`, with one thing broken at a time: that thing's line turns, and no other.
+//!
+//! The bucket is the embedded S3. A sound server mends its two known faults (it honours an unsigned
+//! `x-amz-copy-source`, and keeps bytes whose checksum it refused); each broken one adds a fault of its own.
+
+mod server;
+
+use std::path::Path;
+
+use filesync_signer::config::{self, Config};
+use filesync_signer::doctor::{Line, Status, check};
+use filesync_signer::server::system_clock;
+use jiff::{SignedDuration, Timestamp};
+use tempfile::TempDir;
+
+use crate::support::FakeServer;
+use server::{Fault, Server};
+
+const PAGE: &str = "https://app.example.com";
+const KEY_ID: &str = "AKIDEXAMPLE";
+const KEY_SECRET: &str = "s3-secret-never-shown";
+const BUCKET: &str = "files";
+
+/// A bucket with this fault, and the configuration for it.
+struct Bed {
+    folder: TempDir,
+    config: Config,
+}
+
+impl Bed {
+    async fn with(fault: Fault, settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let endpoint = Server::start(folder.path(), fault).await;
+        Self { config: configured(&endpoint, settings), folder }
+    }
+
+    async fn check(&self, fix_cors: bool) -> Vec<Line> {
+        let mut told = Vec::new();
+        let lines = check(&self.config, fix_cors, system_clock, &mut |line| told.push(line.clone())).await.unwrap();
+        assert_eq!(told, lines, "each line is told as it comes");
+        for line in &lines {
+            let text = format!("{line} {}", serde_json::to_string(line).unwrap());
+            for secret in [KEY_SECRET, "X-Amz-", "Signature=", "eyJ"] {
+                assert!(!text.contains(secret), "{text}");
+            }
+            assert_eq!(text.lines().count(), 1, "{text}");
+        }
+        lines
+    }
+
+    /// Files that are left in the bucket.
+    fn left(&self) -> usize {
+        fn files(folder: &Path) -> usize {
+            let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+            entries.map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
+        }
+        files(&self.folder.path().join(BUCKET))
+    }
+}
+
+fn configured(endpoint: &str, settings: &[(&str, &str)]) -> Config {
+    let origins = format!("[\"{PAGE}\"]");
+    let usual = [
+        ("auth.hs256_secret", "an api ring secret of more than 32 bytes"),
+        ("server.cors_origins", origins.as_str()),
+        ("storage.endpoint", endpoint),
+        ("storage.bucket", BUCKET),
+        ("storage.access_key_id", KEY_ID),
+        ("storage.secret_access_key", KEY_SECRET),
+        ("storage.first_byte_timeout_secs", "2"),
+    ];
+    let flags: Vec<_> = usual.iter().chain(settings).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    config::from_flags(&flags).unwrap()
+}
+
+fn verdicts(lines: &[Line]) -> Vec<(String, Status)> {
+    lines.iter().map(|line| (line.check.clone(), line.status)).collect()
+}
+
+fn line<'a>(lines: &'a [Line], check: &str) -> &'a Line {
+    lines.iter().find(|line| line.check == check).unwrap_or_else(|| panic!("no line {check} in {lines:#?}"))
+}
+
+const HEALTHY: [&str; 21] = [
+    "dns",
+    "connection",
+    "clock",
+    "credentials",
+    "region",
+    "addressing",
+    "put",
+    "get",
+    "head",
+    "delete",
+    "delete frees",
+    "public endpoint",
+    "round trip",
+    "length",
+    "type",
+    "checksum",
+    "write-once",
+    "copy-source",
+    "expired",
+    "cors https://app.example.com",
+    "cors on errors",
+];
+
+/// The lines of a healthy run, but for these.
+fn healthy_but(changed: &[(&str, Status)]) -> Vec<(String, Status)> {
+    HEALTHY
+        .iter()
+        .map(|check| {
+            let change = changed.iter().find(|(changed, _)| changed == check);
+            ((*check).to_owned(), change.map_or(Status::Ok, |(_, status)| *status))
+        })
+        .collect()
+}
+
+/// The lines of a healthy run up to this one, which fails, and the one that stands for the rest.
+fn healthy_until(failed: &str) -> Vec<(String, Status)> {
+    let place = HEALTHY.iter().position(|check| *check == failed).unwrap();
+    let mut lines = healthy_but(&[(failed, Status::Fail)]);
+    lines.truncate(place + 1);
+    lines.push(("the rest".to_owned(), Status::Warn));
+    lines
+}
+
+#[tokio::test]
+async fn a_sound_server_is_ok_in_every_line() {
+    let bed = Bed::with(Fault::None, &[]).await;
+    let lines = bed.check(false).await;
+    assert_eq!(verdicts(&lines), healthy_but(&[]), "{lines:#?}");
+    assert!(lines.iter().all(|line| line.fix.is_none()));
+    assert_eq!(bed.left(), 0);
+}
+
+/// The bucket of `signer dev` as it is.
+#[tokio::test]
+async fn the_embedded_s3_is_told_of_its_faults() {
+    let bed = Bed::with(Fault::Unmended, &[]).await;
+    let lines = bed.check(false).await;
+    let faults = [("checksum", Status::Warn), ("copy-source", Status::Warn)];
+    assert_eq!(verdicts(&lines), healthy_but(&faults), "{lines:#?}");
+    assert!(line(&lines, "copy-source").evidence.contains("another object was copied"));
+    assert!(line(&lines, "checksum").evidence.contains("kept"));
+    assert_eq!(bed.left(), 0);
+}
+
+#[tokio::test]
+async fn each_fault_turns_its_own_line() {
+    for (fault, changed, words) in [
+        (Fault::Dated(-3600), ("clock", Status::Fail), "ahead of the bucket"),
+        (Fault::Dated(3600), ("clock", Status::Fail), "behind the bucket"),
+        (Fault::Dated(-120), ("clock", Status::Warn), "120 s ahead"),
+        (Fault::Undated, ("clock", Status::Warn), "no Date"),
+        (Fault::IgnoresIfNoneMatch, ("write-once", Status::Warn), "overwritten"),
+        (Fault::ServesExpired, ("expired", Status::Fail), "200"),
+        (Fault::CorsWithout("if-none-match"), ("cors https://app.example.com", Status::Fail), "PUT with if-none-match"),
+        (Fault::NoCorsOnErrors, ("cors on errors", Status::Warn), "403"),
+        (Fault::KeepsVersions, ("delete frees", Status::Warn), "versions"),
+    ] {
+        let bed = Bed::with(fault, &[]).await;
+        let lines = bed.check(false).await;
+        let mut expected = healthy_but(&[changed]);
+        if matches!(fault, Fault::CorsWithout(_)) {
+            // Where no page is let in, what it sees of errors is not asked.
+            expected.pop();
+            expected.push(("the rest".to_owned(), Status::Warn));
+        }
+        assert_eq!(verdicts(&lines), expected, "{fault:?}: {lines:#?}");
+        let line = line(&lines, changed.0);
+        assert!(line.evidence.contains(words), "{fault:?}: {line}");
+        assert!(line.fix.is_some(), "{fault:?}: {line}");
+        assert_eq!(bed.left(), 0, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_takes_every_put_enforces_nothing_of_it() {
+    let bed = Bed::with(Fault::TakesAllPuts, &[]).await;
+    let lines = bed.check(false).await;
+    let changed =
+        [("length", Status::Fail), ("type", Status::Fail), ("checksum", Status::Warn), ("write-once", Status::Warn)];
+    assert_eq!(verdicts(&lines), healthy_but(&changed), "{lines:#?}");
+    assert_eq!(bed.left(), 0);
+}
+
+#[tokio::test]
+async fn a_setting_that_is_wrong_is_one_failure_and_one_line_for_the_rest() {
+    for (fault, setting, failed) in [
+        (Fault::None, ("storage.secret_access_key", "not-the-secret"), "credentials"),
+        (Fault::None, ("storage.access_key_id", "AKIDOTHER"), "credentials"),
+        (Fault::None, ("storage.endpoint", "http://127.0.0.1:1"), "connection"),
+        (Fault::None, ("storage.endpoint", "http://nowhere.invalid"), "dns"),
+        (Fault::Denied("PUT"), ("storage.region", "us-east-1"), "put"),
+        (Fault::Denied("GET"), ("storage.region", "us-east-1"), "get"),
+        (Fault::Denied("HEAD"), ("storage.region", "us-east-1"), "head"),
+        (Fault::KeepsDeleted, ("storage.region", "us-east-1"), "delete frees"),
+    ] {
+        let bed = Bed::with(fault, &[setting]).await;
+        let lines = bed.check(false).await;
+        assert_eq!(verdicts(&lines), healthy_until(failed), "{fault:?} {setting:?}: {lines:#?}");
+        assert!(line(&lines, failed).fix.is_some());
+        assert!(line(&lines, "the rest").evidence.contains(failed));
+        if fault != Fault::KeepsDeleted {
+            assert_eq!(bed.left(), 0, "{fault:?} {setting:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_region_is_named_with_the_right_one() {
+    let bed = Bed::with(Fault::OneRegion, &[]).await;
+    assert_eq!(verdicts(&bed.check(false).await), healthy_but(&[]));
+    let bed = Bed::with(Fault::OneRegion, &[("storage.region", "eu-west-9")]).await;
+    let lines = bed.check(false).await;
+    // Whether the key is right shows only once the region is.
+    let mut expected = healthy_until("region");
+    expected.retain(|(check, _)| check != "credentials");
+    assert_eq!(verdicts(&lines), expected, "{lines:#?}");
+    assert!(line(&lines, "region").fix.as_deref().unwrap().contains("storage.region = \"us-east-1\""));
+}
+
+#[tokio::test]
+async fn what_cannot_be_deleted_is_said() {
+    let bed = Bed::with(Fault::Denied("DELETE"), &[]).await;
+    let lines = bed.check(false).await;
+    let mut expected = healthy_until("delete");
+    expected.push(("clean up".to_owned(), Status::Warn));
+    assert_eq!(verdicts(&lines), expected, "{lines:#?}");
+    assert!(line(&lines, "clean up").evidence.contains(".signer-check/"));
+    assert_eq!(bed.left(), 1);
+}
+
+#[tokio::test]
+async fn a_public_endpoint_must_lead_to_the_same_bucket() {
+    let other = tempfile::tempdir().unwrap();
+    let other = Server::start(other.path(), Fault::None).await;
+    for public in ["http://127.0.0.1:1", &other] {
+        let bed = Bed::with(Fault::None, &[("storage.public_endpoint", public)]).await;
+        let lines = bed.check(false).await;
+        assert_eq!(verdicts(&lines), healthy_but(&[("public endpoint", Status::Fail)]), "{public}: {lines:#?}");
+        assert_eq!(bed.left(), 0);
+    }
+    let bed = Bed::with(Fault::None, &[]).await;
+    let second = Server::start(bed.folder.path(), Fault::None).await;
+    let endpoint = bed.config.storage.endpoint.to_string();
+    let config = configured(&endpoint, &[("storage.public_endpoint", &second)]);
+    let lines = Bed { config, ..bed }.check(false).await;
+    assert_eq!(verdicts(&lines), healthy_but(&[]), "{lines:#?}");
+}
+
+#[tokio::test]
+async fn a_bucket_without_cors_is_told_the_rule_and_a_provider_without_the_api_is_said_so() {
+    let bed = Bed::with(Fault::NoCors, &[]).await;
+    let lines = bed.check(false).await;
+    let mut expected = healthy_until("cors https://app.example.com");
+    assert_eq!(verdicts(&lines), expected, "{lines:#?}");
+    let cors = line(&lines, "cors https://app.example.com");
+    assert_eq!(cors.evidence, "pages may not PUT, DELETE, GET");
+    assert!(cors.fix.as_deref().unwrap().contains(r#"{"AllowedOrigins":["https://app.example.com"]"#));
+
+    let lines = bed.check(true).await;
+    expected.insert(expected.len() - 2, ("fix-cors".to_owned(), Status::Warn));
+    assert_eq!(verdicts(&lines), expected, "{lines:#?}");
+    let fix = line(&lines, "fix-cors");
+    assert!(fix.evidence.contains("501") && fix.fix.as_deref().unwrap().contains("signer cors"), "{fix}");
+    assert_eq!(bed.left(), 0);
+}
+
+#[tokio::test]
+async fn without_origins_pages_are_no_concern() {
+    let bed = Bed::with(Fault::NoCors, &[("server.cors_origins", "[]")]).await;
+    let lines = bed.check(true).await;
+    assert_eq!(line(&lines, "cors").status, Status::Ok);
+    assert!(lines.iter().all(|line| line.status == Status::Ok), "{lines:#?}");
+}
+
+#[tokio::test]
+async fn a_session_token_is_known_to_end() {
+    let bed = Bed::with(Fault::None, &[("storage.session_token", "a-session-token")]).await;
+    let lines = bed.check(false).await;
+    assert_eq!(verdicts(&lines), healthy_but(&[("credentials", Status::Warn)]), "{lines:#?}");
+}
+
+/// S3 itself refuses us then, in one of several ways; none of them is the fault of the access key.
+#[tokio::test]
+async fn a_machine_whose_clock_is_off_is_told_so_and_nothing_else() {
+    fn ahead() -> Timestamp {
+        system_clock() + SignedDuration::from_hours(1)
+    }
+    fn behind() -> Timestamp {
+        system_clock() - SignedDuration::from_hours(1)
+    }
+    let bed = Bed::with(Fault::None, &[]).await;
+    for (clock, words) in [(ahead as fn() -> Timestamp, "3600 s ahead"), (behind, "3600 s behind")] {
+        let lines = check(&bed.config, false, clock, &mut |_| ()).await.unwrap();
+        assert_eq!(verdicts(&lines), healthy_until("clock"), "{lines:#?}");
+        // A second may have turned between the two.
+        let evidence = line(&lines, "clock").evidence.replace("3599 s", "3600 s");
+        assert!(evidence.contains(words), "{evidence}");
+    }
+}
+
+/// Whatever is in the place of S3, the check ends, and with one failure.
+#[tokio::test]
+async fn what_is_no_bucket_is_one_failure() {
+    let fake = FakeServer::start().await;
+    let config = configured(&fake.url, &[("storage.first_byte_timeout_secs", "1")]);
+    let run = async || check(&config, false, system_clock, &mut |_| ()).await.unwrap();
+    let failures = |lines: &[Line]| -> Vec<String> {
+        lines.iter().filter(|line| line.status == Status::Fail).map(|line| line.check.clone()).collect()
+    };
+    for (status, body, failed) in [
+        (503, "<Error><Code>SlowDown</Code></Error>", "addressing"),
+        // It says yes to everything; what it gives back is not what was put.
+        (200, "<!doctype html>", "get"),
+        (301, "<Error><Code>PermanentRedirect</Code></Error>", "region"),
+        (404, "<Error><Code>NoSuchBucket</Code></Error>", "addressing"),
+        (403, "<Error><Code>RequestTimeTooSkewed</Code></Error>", "clock"),
+        (400, "<Error><Code>ExpiredToken</Code></Error>", "credentials"),
+    ] {
+        fake.answers(status, &[], body);
+        let lines = run().await;
+        assert_eq!(failures(&lines), [failed], "{lines:#?}");
+    }
+    fake.answers_raw(b"SSH-2.0-OpenSSH_9.2\r\n");
+    assert_eq!(failures(&run().await), ["connection"]);
+    fake.hangs();
+    let lines = run().await;
+    assert_eq!(failures(&lines), ["connection"]);
+    assert!(line(&lines, "connection").evidence.contains("in time"));
+}
