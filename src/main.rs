@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use filesync_signer::check_token::check_token;
 use filesync_signer::config::{self, Config, ConfigError};
-use filesync_signer::doctor::{self, CorsFormat, Status, cors_document};
+use filesync_signer::doctor::{self, CorsFormat, Pages, Status, cors_document};
 use filesync_signer::domain::store::StoreId;
 use filesync_signer::domain::token::{MintClaims, mint_hs256};
 use filesync_signer::run::{bind, run};
@@ -187,8 +187,9 @@ fn execute(cli: Cli) -> Result<(), Failure> {
         Command::CheckToken(CheckToken { token }) => explain(file.as_deref(), &set, &token),
         Command::Check(check) => examine(&config::load(file.as_deref(), &set)?, &check),
         Command::Cors(CorsArgs { format }) => {
-            let origins = config::load(file.as_deref(), &set)?.server.cors.origins;
-            if origins.is_empty() {
+            let config = config::load(file.as_deref(), &set)?;
+            let pages = Pages::of(&config);
+            if pages.origins.is_empty() {
                 return Err(Failure::Usage("server.cors_origins is empty; list the origins of your pages".to_owned()));
             }
             let format = match format.as_str() {
@@ -196,7 +197,7 @@ fn execute(cli: Cli) -> Result<(), Failure> {
                 "minio" => CorsFormat::Minio,
                 _ => CorsFormat::Json,
             };
-            print(&cors_document(&origins, format))
+            print(&cors_document(&pages, format))
         }
     }
 }

@@ -10,6 +10,7 @@ use super::bench::{Ask, Bench, Heard, Site};
 use super::bucket::TYPE;
 use super::report::{Report, Verdict};
 use crate::domain::policy::Action;
+use crate::domain::upload::{ChecksumRule, UploadRules};
 
 /// Longer ago than any of our URLs lives, and than clocks may disagree.
 const LONG_AGO: SignedDuration = SignedDuration::from_hours(24);
@@ -19,11 +20,11 @@ const IF_ABSENT: (&str, &str) = ("if-none-match", "*");
 
 const FIX_SIGNED: &str = "do not use this S3 server: what it signs for is not what it takes";
 
-pub(super) async fn bounds(bench: &Bench<'_>, site: &Site, report: &mut Report<'_>) {
+pub(super) async fn bounds(bench: &Bench<'_>, site: &Site, rules: &UploadRules, report: &mut Report<'_>) {
     report.verdict("length", length(bench, site).await);
     report.verdict("type", content_type(bench, site).await);
-    report.verdict("checksum", checksum(bench, site).await);
-    report.verdict("write-once", write_once(bench, site).await);
+    report.verdict("checksum", checksum(bench, site, rules.checksum).await);
+    report.verdict("write-once", write_once(bench, site).await.map(|verdict| verdict.if_promised(rules.write_once)));
     report.verdict("copy-source", copy_source(bench, site).await);
     report.verdict("expired", expired(bench, site).await);
 }
@@ -82,22 +83,28 @@ async fn content_type(bench: &Bench<'_>, site: &Site) -> Result<Verdict, String>
     all_refused(bench, site, [("text/html for text/plain:", html), ("none:", none)]).await
 }
 
-async fn checksum(bench: &Bench<'_>, site: &Site) -> Result<Verdict, String> {
+async fn checksum(bench: &Bench<'_>, site: &Site, rule: ChecksumRule) -> Result<Verdict, String> {
     let (right, other) = (bench.key("right-bytes")?, bench.key("other-bytes")?);
     let hash = STANDARD.encode(digest::digest(&digest::SHA256, b"hello world"));
     let bound = [(CHECKSUM, hash.as_str())];
     let with = |ask| Ask { bound: &bound, sent: &bound, ..ask };
     let heard = bench.ask(site, with(Ask::put(&right, "hello world"))).await?;
     if !heard.is_success() {
-        let fix = "clients must not send checksumSha256 here, or use another provider";
-        return Ok(Verdict::Warn(format!("the right bytes: {}", heard.shown()), fix.into()));
+        // Then every upload to a key that ends in its hash would fail.
+        let fix = "set upload.checksum = \"off\", or storage.provider to what this is";
+        let verdict = Verdict::Warn(format!("the right bytes: {}", heard.shown()), fix.into());
+        return Ok(verdict.if_promised(rule != ChecksumRule::Off));
     }
-    let fix = "do not rely on checksumSha256 here: let readers compare the hash";
-    Ok(match wrong(bench, site, with(Ask::put(&other, "hello there"))).await? {
+    let fix = match rule {
+        ChecksumRule::Off => "leave upload.checksum off here, and let readers compare the hash",
+        _ => "set upload.checksum = \"off\", so that nothing is promised, and let readers compare the hash",
+    };
+    let verdict = match wrong(bench, site, with(Ask::put(&other, "hello there"))).await? {
         Refusal::Held(shown) => Verdict::Ok(format!("the right bytes {}, others {shown}", heard.shown())),
         Refusal::Kept(shown) => Verdict::Warn(format!("other bytes: {shown}, and they are kept"), fix.into()),
         Refusal::Taken(shown) => Verdict::Warn(format!("other bytes are taken: {shown}"), fix.into()),
-    })
+    };
+    Ok(verdict.if_promised(rule == ChecksumRule::Require))
 }
 
 async fn write_once(bench: &Bench<'_>, site: &Site) -> Result<Verdict, String> {

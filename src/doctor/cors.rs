@@ -10,7 +10,7 @@ use reqwest::header::{
 use super::bench::{Ask, Bench, Heard, Site};
 use super::bounds::expired_get;
 use super::report::{Report, Stopped, Verdict};
-use super::rule::{HEADERS, one_line, with_our_rule};
+use super::rule::{Pages, one_line, with_our_rule};
 use crate::domain::policy::Action;
 use crate::storage::{BucketClient, BucketError};
 
@@ -26,20 +26,21 @@ const BY_HAND: &str = "give the bucket the document that `signer cors` prints";
 pub(super) async fn cors(
     bench: &Bench<'_>,
     site: &Site,
-    origins: &[String],
+    pages: &Pages<'_>,
     fix: bool,
     report: &mut Report<'_>,
 ) -> Result<(), Stopped> {
+    let origins = pages.origins;
     if origins.is_empty() {
         report.ok(CORS, "server.cors_origins is empty: no page is to use the bucket");
         return Ok(());
     }
-    let mut missing = of_all(bench, site, origins).await;
+    let mut missing = of_all(bench, site, pages).await;
     if fix && missing.iter().any(|missing| !matches!(missing, Ok(missing) if missing.is_empty())) {
-        let went = apply(bench, origins).await;
+        let went = apply(bench, pages).await;
         if report.verdict(FIX_CORS, Ok(went)) {
             for _ in 0..TRIES {
-                missing = of_all(bench, site, origins).await;
+                missing = of_all(bench, site, pages).await;
                 if missing.iter().all(|missing| matches!(missing, Ok(missing) if missing.is_empty())) {
                     break;
                 }
@@ -49,7 +50,7 @@ pub(super) async fn cors(
     }
     let mut allowed = None;
     for (origin, missing) in origins.iter().zip(missing) {
-        let held = missing.map(|missing| judge(&missing, origins));
+        let held = missing.map(|missing| judge(&missing, pages));
         if report.verdict(&format!("{CORS} {origin}"), held) {
             allowed = allowed.or(Some(origin));
         }
@@ -60,31 +61,31 @@ pub(super) async fn cors(
     Ok(())
 }
 
-fn judge(missing: &[String], origins: &[String]) -> Verdict {
+fn judge(missing: &[String], pages: &Pages<'_>) -> Verdict {
     if missing.is_empty() {
-        return Verdict::Ok(format!("GET, PUT and DELETE, with {}", HEADERS.join(", ")));
+        return Verdict::Ok(format!("GET, PUT and DELETE, with {}", pages.headers.join(", ")));
     }
     Verdict::Fail(
         format!("pages may not {}", missing.join(", ")),
-        format!("add this rule, as `signer check --fix-cors` does: {}", one_line(origins)),
+        format!("add this rule, as `signer check --fix-cors` does: {}", one_line(pages)),
     )
 }
 
 /// For each origin, what its pages are not allowed.
-async fn of_all(bench: &Bench<'_>, site: &Site, origins: &[String]) -> Vec<Result<Vec<String>, String>> {
+async fn of_all(bench: &Bench<'_>, site: &Site, pages: &Pages<'_>) -> Vec<Result<Vec<String>, String>> {
     let mut missing = Vec::new();
-    for origin in origins {
-        missing.push(of_one(bench, site, origin).await);
+    for origin in pages.origins {
+        missing.push(of_one(bench, site, origin, &pages.headers).await);
     }
     missing
 }
 
-async fn of_one(bench: &Bench<'_>, site: &Site, origin: &str) -> Result<Vec<String>, String> {
+async fn of_one(bench: &Bench<'_>, site: &Site, origin: &str, headers: &[&'static str]) -> Result<Vec<String>, String> {
     let mut missing = Vec::new();
-    if !preflight(bench, site, origin, Action::Put, &HEADERS).await? {
+    if !preflight(bench, site, origin, Action::Put, headers).await? {
         // The bucket refuses as a whole: which part it was shows only one by one.
         if preflight(bench, site, origin, Action::Put, &[]).await? {
-            for header in HEADERS {
+            for header in headers {
                 if !preflight(bench, site, origin, Action::Put, &[header]).await? {
                     missing.push(format!("PUT with {header}"));
                 }
@@ -162,14 +163,14 @@ async fn on_errors(bench: &Bench<'_>, site: &Site, origin: &str) -> Result<Verdi
     })
 }
 
-async fn apply(bench: &Bench<'_>, origins: &[String]) -> Verdict {
-    match try_to_apply(bench, origins).await {
+async fn apply(bench: &Bench<'_>, pages: &Pages<'_>) -> Verdict {
+    match try_to_apply(bench, pages).await {
         Ok(evidence) => Verdict::Ok(evidence),
         Err(reason) => Verdict::Warn(reason, BY_HAND.into()),
     }
 }
 
-async fn try_to_apply(bench: &Bench<'_>, origins: &[String]) -> Result<String, String> {
+async fn try_to_apply(bench: &Bench<'_>, pages: &Pages<'_>) -> Result<String, String> {
     let client = BucketClient::new(bench.storage).map_err(|error| error.to_string())?;
     let told = |error: BucketError| match error {
         BucketError::Refused { status: status @ (405 | 501), code } => {
@@ -181,7 +182,7 @@ async fn try_to_apply(bench: &Bench<'_>, origins: &[String]) -> Result<String, S
         error => error.to_string(),
     };
     let present = client.cors((bench.clock)()).await.map_err(told)?.unwrap_or_default();
-    let document = with_our_rule(&present, origins)
+    let document = with_our_rule(&present, pages)
         .ok_or("the bucket's present CORS document is not understood, and so not replaced")?;
     client.put_cors(document, (bench.clock)()).await.map_err(told)?;
     Ok("the rule is in the bucket, beside those that were there".to_owned())
@@ -190,6 +191,8 @@ async fn try_to_apply(bench: &Bench<'_>, origins: &[String]) -> Result<String, S
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const HEADERS: [&str; 3] = ["content-type", "if-none-match", "x-amz-checksum-sha256"];
 
     const PAGE: &str = "https://app.example.com";
 

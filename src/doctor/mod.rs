@@ -30,7 +30,7 @@ use bench::Bench;
 use report::{Report, Stopped};
 
 pub use report::{Line, Status};
-pub use rule::{CorsFormat, cors_document};
+pub use rule::{CorsFormat, Pages, cors_document};
 
 /// Why no check could be made.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +80,6 @@ async fn examine(bench: &Bench<'_>, config: &Config, fix_cors: bool, report: &mu
     bucket::permissions(bench, report).await?;
     let site = bucket::public(bench, report).await;
     bucket::round_trip(bench, site, report).await?;
-    bounds::bounds(bench, site, report).await;
-    cors::cors(bench, site, &config.server.cors.origins, fix_cors, report).await
+    bounds::bounds(bench, site, &config.upload.rules, report).await;
+    cors::cors(bench, site, &Pages::of(config), fix_cors, report).await
 }

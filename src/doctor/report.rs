@@ -56,6 +56,16 @@ pub(super) enum Verdict {
     Fail(String, String),
 }
 
+impl Verdict {
+    /// What is only worth a word is a failure where the configuration promises it.
+    pub(super) fn if_promised(self, promised: bool) -> Self {
+        match self {
+            Self::Warn(evidence, fix) if promised => Self::Fail(evidence, fix),
+            other => other,
+        }
+    }
+}
+
 /// A check that all later ones need has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stopped(pub(super) &'static str);

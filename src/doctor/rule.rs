@@ -2,11 +2,47 @@
 
 use serde::Serialize;
 
-/// Headers that we have clients send, which a browser asks about first. In the order of browsers: sorted.
-pub(super) const HEADERS: [&str; 3] = ["content-type", "if-none-match", "x-amz-checksum-sha256"];
+use crate::config::Config;
+use crate::domain::upload::{ChecksumRule, UploadRules};
 
-/// A Service Worker may add `Range` by itself, to play a film from the middle.
-const ALLOWED_HEADERS: [&str; 4] = ["content-type", "if-none-match", "range", "x-amz-checksum-sha256"];
+/// The pages that use the bucket.
+#[derive(Debug, Clone)]
+pub struct Pages<'a> {
+    /// Their origins, as browsers write them.
+    pub origins: &'a [String],
+    /// The headers that we have them send, sorted.
+    pub headers: Vec<&'static str>,
+}
+
+impl<'a> Pages<'a> {
+    /// The pages of this configuration.
+    #[must_use]
+    pub fn of(config: &'a Config) -> Self {
+        Self { origins: &config.server.cors.origins, headers: sent_headers(&config.upload.rules) }
+    }
+}
+
+/// Headers that uploads under these rules carry and a browser asks about first. In the order of browsers: sorted.
+fn sent_headers(rules: &UploadRules) -> Vec<&'static str> {
+    let checksum = (rules.checksum != ChecksumRule::Off).then_some("x-amz-checksum-sha256");
+    let once = rules.write_once.then_some("if-none-match");
+    let fixed = rules.fixed_headers.iter().map(|(name, _)| *name);
+    let mut headers: Vec<_> = fixed.chain(checksum).chain(once).chain(["content-type"]).collect();
+    headers.sort_unstable();
+    headers
+}
+
+/// What the rule allows besides: what other settings would need, and `Range`, which a Service Worker may add by
+/// itself, to play a film from the middle.
+const ALWAYS_ALLOWED: [&str; 4] = ["content-type", "if-none-match", "range", "x-amz-checksum-sha256"];
+
+fn allowed_headers(sent: &[&'static str]) -> Vec<&'static str> {
+    let mut headers: Vec<_> = ALWAYS_ALLOWED.iter().chain(sent).copied().collect();
+    headers.sort_unstable();
+    headers.dedup();
+    headers
+}
+
 const METHODS: [&str; 4] = ["GET", "HEAD", "PUT", "DELETE"];
 const EXPOSED: [&str; 3] = ["ETag", "Content-Range", "Accept-Ranges"];
 const MAX_AGE_SECS: u32 = 600;
@@ -25,13 +61,13 @@ pub enum CorsFormat {
     Minio,
 }
 
-/// The CORS document of a bucket whose objects pages of these origins move.
+/// The CORS document of a bucket whose objects these pages move.
 #[must_use]
-pub fn cors_document(origins: &[String], format: CorsFormat) -> String {
+pub fn cors_document(pages: &Pages<'_>, format: CorsFormat) -> String {
     match format {
-        CorsFormat::Json => json(origins),
-        CorsFormat::Xml => xml(origins, &[]),
-        CorsFormat::Minio => format!("MINIO_API_CORS_ALLOW_ORIGIN={}", origins.join(",")),
+        CorsFormat::Json => json(pages),
+        CorsFormat::Xml => xml(pages, &[]),
+        CorsFormat::Minio => format!("MINIO_API_CORS_ALLOW_ORIGIN={}", pages.origins.join(",")),
     }
 }
 
@@ -40,17 +76,17 @@ pub fn cors_document(origins: &[String], format: CorsFormat) -> String {
 struct Rule<'a> {
     allowed_origins: &'a [String],
     allowed_methods: [&'a str; 4],
-    allowed_headers: [&'a str; 4],
+    allowed_headers: Vec<&'static str>,
     expose_headers: [&'a str; 3],
     max_age_seconds: u32,
 }
 
 impl<'a> Rule<'a> {
-    fn of(origins: &'a [String]) -> Self {
+    fn of(pages: &Pages<'a>) -> Self {
         Self {
-            allowed_origins: origins,
+            allowed_origins: pages.origins,
             allowed_methods: METHODS,
-            allowed_headers: ALLOWED_HEADERS,
+            allowed_headers: allowed_headers(&pages.headers),
             expose_headers: EXPOSED,
             max_age_seconds: MAX_AGE_SECS,
         }
@@ -63,18 +99,18 @@ struct Document<'a> {
     rules: [Rule<'a>; 1],
 }
 
-fn json(origins: &[String]) -> String {
+fn json(pages: &Pages<'_>) -> String {
     // Texts and numbers can always be written.
-    serde_json::to_string_pretty(&Document { rules: [Rule::of(origins)] }).unwrap_or_default()
+    serde_json::to_string_pretty(&Document { rules: [Rule::of(pages)] }).unwrap_or_default()
 }
 
 /// The rule alone, on one line.
-pub(super) fn one_line(origins: &[String]) -> String {
-    serde_json::to_string(&Rule::of(origins)).unwrap_or_default()
+pub(super) fn one_line(pages: &Pages<'_>) -> String {
+    serde_json::to_string(&Rule::of(pages)).unwrap_or_default()
 }
 
 /// `others` are rules as they stand in the bucket. They keep their place before ours: the first that fits counts.
-fn xml(origins: &[String], others: &[&str]) -> String {
+fn xml(pages: &Pages<'_>, others: &[&str]) -> String {
     let mut text = String::from("<CORSConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\n");
     for rule in others {
         text.extend(["<CORSRule>", rule, "</CORSRule>\n"]);
@@ -84,11 +120,12 @@ fn xml(origins: &[String], others: &[&str]) -> String {
         let value = value.replace('&', "&amp;").replace('<', "&lt;");
         text.extend(["  <", name, ">", &value, "</", name, ">\n"]);
     };
-    for origin in origins {
+    for origin in pages.origins {
         element("AllowedOrigin", origin);
     }
+    let headers = allowed_headers(&pages.headers);
     let lists: [(&str, &[&str]); 3] =
-        [("AllowedMethod", &METHODS), ("AllowedHeader", &ALLOWED_HEADERS), ("ExposeHeader", &EXPOSED)];
+        [("AllowedMethod", &METHODS), ("AllowedHeader", &headers), ("ExposeHeader", &EXPOSED)];
     for (name, values) in lists {
         for value in values {
             element(name, value);
@@ -99,9 +136,9 @@ fn xml(origins: &[String], others: &[&str]) -> String {
     text
 }
 
-/// The bucket's document with our rule for these origins in it, in place of an earlier one of ours.
+/// The bucket's document with our rule for these pages in it, in place of an earlier one of ours.
 /// Nothing when `document` is written in a way that we do not understand: other rules must not be lost.
-pub(super) fn with_our_rule(document: &str, origins: &[String]) -> Option<String> {
+pub(super) fn with_our_rule(document: &str, pages: &Pages<'_>) -> Option<String> {
     let (start, end) = ("<CORSRule>", "</CORSRule>");
     let rules: Vec<_> =
         document.split(start).skip(1).map(|rest| Some(rest.split_once(end)?.0)).collect::<Option<_>>()?;
@@ -110,7 +147,7 @@ pub(super) fn with_our_rule(document: &str, origins: &[String]) -> Option<String
         return None;
     }
     let others: Vec<_> = rules.into_iter().filter(|rule| !rule.contains(RULE_ID)).collect();
-    Some(xml(origins, &others))
+    Some(xml(pages, &others))
 }
 
 #[cfg(test)]
@@ -121,10 +158,32 @@ mod tests {
         vec!["https://app.example.com".to_owned()]
     }
 
+    fn pages(origins: &[String]) -> Pages<'_> {
+        Pages { origins, headers: vec!["content-type"] }
+    }
+
+    /// What a configuration adds is asked for and allowed.
+    #[test]
+    fn the_headers_of_the_configuration_are_allowed() {
+        let rules = UploadRules {
+            max_bytes: None,
+            content_types: Vec::new(),
+            checksum: ChecksumRule::Off,
+            write_once: true,
+            fixed_headers: vec![("cache-control", "private".to_owned())],
+        };
+        let headers = sent_headers(&rules);
+        assert_eq!(headers, ["cache-control", "content-type", "if-none-match"]);
+        let origins = origins();
+        let document = cors_document(&Pages { origins: &origins, headers }, CorsFormat::Xml);
+        assert!(document.contains("<AllowedHeader>cache-control</AllowedHeader>"), "{document}");
+    }
+
     #[test]
     fn the_document_is_the_one_that_is_shipped() {
         let shipped: serde_json::Value = serde_json::from_str(include_str!("../../deploy/bucket/cors.json")).unwrap();
-        let ours: serde_json::Value = serde_json::from_str(&cors_document(&origins(), CorsFormat::Json)).unwrap();
+        let ours: serde_json::Value =
+            serde_json::from_str(&cors_document(&pages(&origins()), CorsFormat::Json)).unwrap();
         assert_eq!(ours, shipped);
     }
 
@@ -132,7 +191,7 @@ mod tests {
     fn minio_takes_the_origins_in_a_variable() {
         let origins = ["https://a.example".to_owned(), "https://b.example".to_owned()];
         assert_eq!(
-            cors_document(&origins, CorsFormat::Minio),
+            cors_document(&pages(&origins), CorsFormat::Minio),
             "MINIO_API_CORS_ALLOW_ORIGIN=https://a.example,https://b.example"
         );
     }
@@ -141,18 +200,18 @@ mod tests {
     fn rules_of_others_are_kept_and_ours_is_replaced() {
         let theirs = "<AllowedOrigin>https://other.example</AllowedOrigin><AllowedMethod>GET</AllowedMethod>";
         let document = format!("<CORSConfiguration><CORSRule>{theirs}</CORSRule></CORSConfiguration>");
-        let once = with_our_rule(&document, &["https://old.example".to_owned()]).unwrap();
-        let twice = with_our_rule(&once, &origins()).unwrap();
+        let once = with_our_rule(&document, &pages(&["https://old.example".to_owned()])).unwrap();
+        let twice = with_our_rule(&once, &pages(&origins())).unwrap();
         assert!(once.contains(theirs) && once.contains("old.example"));
         assert!(twice.contains(theirs) && twice.contains("https://app.example.com") && !twice.contains("old.example"));
         assert_eq!(twice.matches("<CORSRule>").count(), 2);
-        assert_eq!(with_our_rule("", &origins()), Some(cors_document(&origins(), CorsFormat::Xml)));
+        assert_eq!(with_our_rule("", &pages(&origins())), Some(cors_document(&pages(&origins()), CorsFormat::Xml)));
     }
 
     #[test]
     fn a_document_that_is_not_understood_is_left_alone() {
         for document in ["<CORSRule xmlns=\"x\"></CORSRule>", "<CORSRule>", "<s3:CORSRule></s3:CORSRule>"] {
-            assert_eq!(with_our_rule(document, &origins()), None, "{document}");
+            assert_eq!(with_our_rule(document, &pages(&origins())), None, "{document}");
         }
     }
 }

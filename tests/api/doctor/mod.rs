@@ -155,7 +155,11 @@ async fn each_fault_turns_its_own_line() {
         (Fault::Undated, ("clock", Status::Warn), "no Date"),
         (Fault::IgnoresIfNoneMatch, ("write-once", Status::Warn), "overwritten"),
         (Fault::ServesExpired, ("expired", Status::Fail), "200"),
-        (Fault::CorsWithout("if-none-match"), ("cors https://app.example.com", Status::Fail), "PUT with if-none-match"),
+        (
+            Fault::CorsWithout("x-amz-checksum-sha256"),
+            ("cors https://app.example.com", Status::Fail),
+            "PUT with x-amz-checksum-sha256",
+        ),
         (Fault::NoCorsOnErrors, ("cors on errors", Status::Warn), "403"),
         (Fault::KeepsVersions, ("delete frees", Status::Warn), "versions"),
     ] {
@@ -173,6 +177,18 @@ async fn each_fault_turns_its_own_line() {
         assert!(line.fix.is_some(), "{fault:?}: {line}");
         assert_eq!(bed.left(), 0, "{fault:?}");
     }
+}
+
+/// What the configuration promises, the bucket must keep.
+#[tokio::test]
+async fn a_broken_promise_is_a_failure_and_not_a_warning() {
+    let bed = Bed::with(Fault::IgnoresIfNoneMatch, &[("upload.write_once", "true")]).await;
+    let lines = bed.check(false).await;
+    assert_eq!(verdicts(&lines), healthy_but(&[("write-once", Status::Fail)]), "{lines:#?}");
+    let bed = Bed::with(Fault::Unmended, &[("upload.checksum", "require")]).await;
+    let lines = bed.check(false).await;
+    let faults = [("checksum", Status::Fail), ("copy-source", Status::Warn)];
+    assert_eq!(verdicts(&lines), healthy_but(&faults), "{lines:#?}");
 }
 
 #[tokio::test]
