@@ -11,7 +11,7 @@ use crate::api::App;
 use crate::config::Config;
 use crate::identity::{Authenticator, FetchError};
 use crate::server::{serve, system_clock};
-use crate::storage::{BucketClient, ClientError, HealthMonitor};
+use crate::storage::{BucketClient, ClientError, HealthMonitor, Signers};
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +60,8 @@ pub async fn run(config: &Config, listener: TcpListener) -> Result<(), StartErro
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let client = Arc::new(BucketClient::new(&config.storage)?);
+    let signers = Signers::start(&config.storage, system_clock).map_err(ClientError::from)?;
+    let client = Arc::new(BucketClient::new(&config.storage, signers)?);
     let health = HealthMonitor::start(Arc::clone(&client), config.storage.probe_interval, system_clock);
     let identity = Authenticator::start(&config.auth)?;
     let app = Arc::new(App::new(config, identity, client, health));

@@ -54,8 +54,17 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("internal", 500, "A mistake in the service; the log has it under the request id"),
     ("bucket_failed", 502, "The bucket could not be reached or refused the call"),
     ("bucket_unavailable", 503, "`/health` only: the last probe of the bucket failed; `reason` says how"),
-    ("not_ready", 503, "`/readyz` only: there are no keys to check tokens with, or this process is about to stop"),
+    (
+        "not_ready",
+        503,
+        "`/readyz` only: there are no keys to check tokens with, no credentials for the bucket, or this process is about to stop",
+    ),
     ("keys_unavailable", 503, "The keys that may have signed the token cannot be fetched, so it cannot be judged"),
+    (
+        "credentials_unavailable",
+        503,
+        "The service has no credentials for the bucket that hold now, so nothing can be signed",
+    ),
     ("clock_unusable", 503, "The service's clock is outside the years that can be signed"),
     ("bucket_timeout", 504, "The bucket did not answer in time"),
 ];
@@ -129,6 +138,9 @@ pub enum ApiError {
     /// Some keys have not come yet, or all have grown too old.
     #[error("there are no keys to check tokens with")]
     NoKeys,
+    /// The credentials have not come yet, or have ended.
+    #[error("there are no credentials for the bucket")]
+    NoCredentials,
     /// A token that nobody can judge now.
     #[error("the keys that the token is checked with cannot be fetched now")]
     KeysUnavailable,
@@ -155,6 +167,7 @@ fn bucket_sentence(error: &BucketError) -> &'static str {
         BucketError::TimedOut => "the bucket did not answer in time",
         BucketError::Refused { .. } => "the bucket refused the call",
         BucketError::WrongGrant => "the call could not be made",
+        BucketError::NoCredentials => "the call cannot be signed now",
     }
 }
 
@@ -224,8 +237,11 @@ impl ApiError {
             Self::Bucket(BucketError::WrongGrant)
             | Self::Presign(PresignError::Expires | PresignError::TooManyHeaders) => "internal",
             Self::BucketUnavailable(_) => "bucket_unavailable",
-            Self::NotReady | Self::NoKeys => "not_ready",
+            Self::NotReady | Self::NoKeys | Self::NoCredentials => "not_ready",
             Self::KeysUnavailable => "keys_unavailable",
+            Self::Bucket(BucketError::NoCredentials) | Self::Presign(PresignError::NoCredentials) => {
+                "credentials_unavailable"
+            }
             Self::Presign(PresignError::Clock) => "clock_unusable",
         }
     }
@@ -299,6 +315,7 @@ mod tests {
             ApiError::BucketUnavailable(ProbeFailure::Clock),
             ApiError::NotReady,
             ApiError::KeysUnavailable,
+            PresignError::NoCredentials.into(),
             PresignError::Clock.into(),
             BucketError::TimedOut.into(),
         ]

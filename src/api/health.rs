@@ -26,7 +26,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: "GET",
         path: "/readyz",
         needs: "nobody",
-        summary: "200 while the process can sign; 503 until it has keys to check tokens with, and once it is about to stop",
+        summary: "200 while the process can sign; 503 without keys to check tokens with or credentials to sign with, and once it is about to stop",
         endpoint: Endpoint::Open(readyz),
     },
 ];
@@ -76,6 +76,8 @@ fn readyz(app: &App, call: &Call<'_>) -> Reply {
         ApiError::NotReady.into_reply(call.request_id)
     } else if !app.identity.is_ready() {
         ApiError::NoKeys.into_reply(call.request_id)
+    } else if !app.signers.is_ready(call.now) {
+        ApiError::NoCredentials.into_reply(call.request_id)
     } else {
         Reply::json(StatusCode::OK, &OK)
     }

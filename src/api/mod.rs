@@ -31,10 +31,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::config::{Config, Life, Server, TokenPlaces};
 use crate::domain::key::{KeyRules, ObjectKey};
 use crate::domain::policy::{Action, Caller, Grant, decide};
-use crate::domain::sigv4::Presigner;
 use crate::domain::upload::UploadRules;
 use crate::identity::Authenticator;
-use crate::storage::{BucketClient, HealthMonitor};
+use crate::storage::{BucketClient, HealthMonitor, Signers};
 
 use health::StorageDetails;
 
@@ -47,7 +46,7 @@ pub use reply::{AnswerBody, Reply};
 pub struct App {
     identity: Arc<Authenticator>,
     places: TokenPlaces,
-    presigner: Presigner,
+    signers: Arc<Signers>,
     bucket: Arc<BucketClient>,
     health: HealthMonitor,
     key_rules: KeyRules,
@@ -69,17 +68,19 @@ impl App {
         bucket: Arc<BucketClient>,
         health: HealthMonitor,
     ) -> Self {
-        let storage = &config.storage;
         Self {
             identity,
             places: config.auth.places.clone(),
-            presigner: Presigner::new(storage.public_address.clone(), &storage.region, storage.credentials.clone()),
+            signers: Arc::clone(bucket.signers()),
             bucket,
             health,
             key_rules: config.key_rules.clone(),
             upload: config.upload.life,
             upload_rules: config.upload.rules.clone(),
-            storage: StorageDetails { provider: storage.provider.name, left_out: config.upload.left_out.clone() },
+            storage: StorageDetails {
+                provider: config.storage.provider.name,
+                left_out: config.upload.left_out.clone(),
+            },
             download: config.download,
             server: config.server.clone(),
             draining: AtomicBool::new(false),

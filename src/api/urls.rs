@@ -145,7 +145,8 @@ pub(super) fn sign_download(app: &App, caller: &Caller, call: &Call<'_>) -> Resu
 }
 
 fn signed_answer(app: &App, grant: &Grant, terms: &Terms<'_>, call: &Call<'_>) -> Result<Reply, ApiError> {
-    let SignedUrl { method, url, bound_headers, expires_at } = app.presigner.presign(grant, terms, call.now)?;
+    let signed = app.signers.presign(grant, terms, call.now)?;
+    let SignedUrl { method, url, bound_headers, expires_secs, expires_at } = signed;
     let answer = SignedUrlAnswer {
         method,
         url: url.expose(),
@@ -153,8 +154,8 @@ fn signed_answer(app: &App, grant: &Grant, terms: &Terms<'_>, call: &Call<'_>) -
         headers: SentHeaders(terms.headers),
         bound_headers,
         expires_at,
-        refresh_after: refresh_after(expires_at, terms.expires_secs),
-        expires_in: terms.expires_secs,
+        refresh_after: refresh_after(expires_at, expires_secs),
+        expires_in: expires_secs,
     };
     Ok(Reply::json(StatusCode::OK, &answer))
 }

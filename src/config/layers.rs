@@ -93,7 +93,10 @@ fn s3_aliases(environment: &Environment) -> impl Iterator<Item = (String, String
 /// of a credential go together, or a key would meet another key's secret.
 fn aws_fallbacks(environment: &Environment, figment: &Figment, defaults: &Dict) -> Vec<(String, String)> {
     let is_default = |path: &str| figment.find_value(path).ok().as_ref() == find(defaults, path);
-    let own_credentials = !is_default("storage.access_key_id");
+    // Nor do they stand in for credentials that are to come from elsewhere.
+    let own_credentials = ["storage.access_key_id", "storage.access_key_id_file", "storage.credentials"]
+        .iter()
+        .any(|path| !is_default(path));
     AWS_ALIASES
         .iter()
         .filter_map(|(key, name)| Some((format!("storage.{key}"), variable(environment, name)?.to_owned())))
@@ -124,10 +127,30 @@ impl Layer {
             } else if let Value::Dict(_, keys) =
                 tree.entry(section.to_owned()).or_insert_with(|| Value::from(Dict::new()))
             {
-                keys.insert(key.to_owned(), value);
+                insert(keys, known_table(defaults, section, key), key, value);
             }
         }
         Self { name, tree }
+    }
+}
+
+/// Whether the part of `key` in front of its first dot is a table of its own, such as `put` of `[storage]`.
+fn known_table(defaults: &Dict, section: &str, key: &str) -> bool {
+    let table = key.split_once('.').and_then(|(table, _)| find(defaults, &format!("{section}.{table}")));
+    table.is_some_and(|table| table.as_dict().is_some())
+}
+
+fn insert(keys: &mut Dict, nested: bool, key: &str, value: Value) {
+    match key.split_once('.') {
+        Some((table, key)) if nested => {
+            let table = keys.entry(table.to_owned()).or_insert_with(|| Value::from(Dict::new()));
+            if let Value::Dict(_, keys) = table {
+                keys.insert(key.to_owned(), value);
+            }
+        }
+        _ => {
+            keys.insert(key.to_owned(), value);
+        }
     }
 }
 

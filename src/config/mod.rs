@@ -5,12 +5,15 @@
 //! is refused as a whole, with one line a problem.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::error::{Actual, Kind};
 use figment::value::{Dict, Value};
 
+mod access;
+mod ambient;
 mod check;
 mod layers;
 mod problem;
@@ -19,6 +22,8 @@ mod raw;
 mod tests;
 mod used;
 
+pub use access::{Access, CredentialKind, CredentialSource, KeyFiles, Role, StaticKey, Sts};
+pub use ambient::Ambient;
 pub use problem::{ConfigError, Problem};
 pub use raw::{RawConfig, Secret};
 pub use used::{
@@ -64,7 +69,16 @@ pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<Config, C
 ///
 /// [`ConfigError`] lists every problem.
 pub fn from_flags(flags: &[(String, String)]) -> Result<Config, ConfigError> {
-    read_from(None, &[], flags)?.check()
+    from_flags_in(&[], flags)
+}
+
+/// The same in an environment of these names and values, and no file.
+///
+/// # Errors
+///
+/// [`ConfigError`] lists every problem.
+pub fn from_flags_in(environment: &[(String, String)], flags: &[(String, String)]) -> Result<Config, ConfigError> {
+    read_from(None, environment, flags)?.check()
 }
 
 /// Settings as written, with the place that each came from.
@@ -136,7 +150,7 @@ fn read_from(
         });
         ConfigError { problems: problems.collect() }
     })?;
-    let sources = Sources(figment);
+    let sources = Sources { figment, ambient: Ambient::of(environment) };
     let mut problems = take_unknown_keys(&mut tree, &sources);
     let raw = deserialize(tree, &sources, &mut problems);
     Ok(Loaded { raw, sources, problems })
@@ -154,13 +168,22 @@ fn file_problem(path: &Path) -> Option<Problem> {
     problem(format!("line {line} is not TOML: {}", error.message().lines().next().unwrap_or_default()))
 }
 
-/// Which layer a value came from.
-#[derive(Debug)]
-struct Sources(Figment);
+/// Which layer a value came from, and what is in no layer.
+struct Sources {
+    figment: Figment,
+    ambient: Ambient,
+}
+
+impl fmt::Debug for Sources {
+    /// Without the layers, which hold secrets as plain text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources").field("ambient", &self.ambient).finish_non_exhaustive()
+    }
+}
 
 impl Sources {
     fn of(&self, key: &str) -> String {
-        let Some(metadata) = self.0.find_metadata(key) else { return String::new() };
+        let Some(metadata) = self.figment.find_metadata(key) else { return String::new() };
         match &metadata.source {
             Some(figment::Source::File(path)) => {
                 path.strip_prefix(std::env::current_dir().unwrap_or_default()).unwrap_or(path).display().to_string()

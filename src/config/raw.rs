@@ -24,8 +24,12 @@ impl Secret {
         self.0.expose_secret()
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.expose().is_empty()
+    }
+
     fn shown(&self) -> &'static str {
-        if self.expose().is_empty() { "" } else { "<redacted>" }
+        if self.is_empty() { "" } else { "<redacted>" }
     }
 }
 
@@ -214,10 +218,21 @@ pub struct RawStorage {
     pub provider: String,
     pub delete_all_versions: bool,
     pub access_key_id: String,
+    pub access_key_id_file: String,
     pub secret_access_key: Secret,
     pub secret_access_key_file: String,
     pub session_token: Secret,
     pub session_token_file: String,
+    pub credentials: String,
+    pub credentials_profile: String,
+    pub credential_process: Vec<String>,
+    pub assume_role_arn: String,
+    pub assume_role_external_id: String,
+    pub assume_role_session_name: String,
+    pub sts_endpoint: String,
+    pub put: RawAccessKey,
+    pub get: RawAccessKey,
+    pub delete: RawAccessKey,
     pub connect_timeout_secs: u64,
     pub first_byte_timeout_secs: u64,
     pub call_timeout_secs: u64,
@@ -235,15 +250,68 @@ impl Default for RawStorage {
             provider: "auto".to_owned(),
             delete_all_versions: false,
             access_key_id: String::new(),
+            access_key_id_file: String::new(),
             secret_access_key: Secret::default(),
             secret_access_key_file: String::new(),
             session_token: Secret::default(),
             session_token_file: String::new(),
+            credentials: "static".to_owned(),
+            credentials_profile: String::new(),
+            credential_process: Vec::new(),
+            assume_role_arn: String::new(),
+            assume_role_external_id: String::new(),
+            assume_role_session_name: "filesync-signer".to_owned(),
+            sts_endpoint: String::new(),
+            put: RawAccessKey::default(),
+            get: RawAccessKey::default(),
+            delete: RawAccessKey::default(),
             connect_timeout_secs: 2,
             first_byte_timeout_secs: 4,
             call_timeout_secs: 5,
             probe_interval_secs: 15,
         }
+    }
+}
+
+impl RawStorage {
+    /// The key that stands in `[storage]` itself.
+    pub(super) fn access_key(&self) -> RawAccessKey {
+        RawAccessKey {
+            access_key_id: self.access_key_id.clone(),
+            access_key_id_file: self.access_key_id_file.clone(),
+            secret_access_key: self.secret_access_key.clone(),
+            secret_access_key_file: self.secret_access_key_file.clone(),
+            session_token: self.session_token.clone(),
+            session_token_file: self.session_token_file.clone(),
+        }
+    }
+}
+
+/// `[storage.put]`, `[storage.get]` and `[storage.delete]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawAccessKey {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub access_key_id: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub access_key_id_file: String,
+    #[serde(skip_serializing_if = "Secret::is_empty")]
+    pub secret_access_key: Secret,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub secret_access_key_file: String,
+    #[serde(skip_serializing_if = "Secret::is_empty")]
+    pub session_token: Secret,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub session_token_file: String,
+}
+
+impl RawAccessKey {
+    /// Whether nothing of it is written.
+    pub(super) fn is_empty(&self) -> bool {
+        let texts =
+            [&self.access_key_id, &self.access_key_id_file, &self.secret_access_key_file, &self.session_token_file];
+        texts.iter().all(|text| text.is_empty()) && self.secret_access_key.is_empty() && self.session_token.is_empty()
     }
 }
 

@@ -9,9 +9,10 @@ use jsonwebtoken::Algorithm;
 use tracing::level_filters::LevelFilter;
 use url::Url;
 
+use super::Access;
 use super::raw::Secret;
 use crate::domain::key::KeyRules;
-use crate::domain::sigv4::{BucketAddress, Credentials};
+use crate::domain::sigv4::BucketAddress;
 use crate::domain::token::{Expected, Revoked, TokenRules, VerifyKey};
 use crate::domain::upload::UploadRules;
 use crate::identity::CacheLimits;
@@ -194,7 +195,7 @@ pub struct Storage {
     /// The region of the credential scope.
     pub region: String,
     /// What URLs and calls are signed with.
-    pub credentials: Credentials,
+    pub access: Access,
     /// Deadline for a connection to S3.
     pub connect_timeout: Duration,
     /// Deadline for the head of an answer.

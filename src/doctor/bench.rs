@@ -16,15 +16,19 @@ use super::DoctorError;
 use crate::config::Storage;
 use crate::domain::key::{KeyFormat, KeyRules, ObjectKey};
 use crate::domain::policy::{Action, Caller, decide};
-use crate::domain::sigv4::{BucketAddress, Presigner, Terms};
+use crate::domain::sigv4::{BucketAddress, Terms};
 use crate::domain::token::{MintClaims, TokenRules, Verifier, VerifyKey, mint_hs256};
-use crate::storage::{BucketError, bucket_error, element, http_client, read_body};
+use crate::storage::{BucketError, Signers, bucket_error, element, http_client, read_body};
 
 /// All keys lie in this store.
 const STORE: &str = ".signer-check";
 
 /// How long the caller may do anything, in seconds: longer than all calls together.
 const CALLER_TTL_SECS: u32 = 3600;
+
+/// Credentials that are fetched are looked for this often, so far apart: about as long as one fetch may take.
+const CREDENTIAL_LOOKS: u32 = 120;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// How long a URL lives, in seconds: as long as S3 lets clocks disagree, so that a wrong clock shows as that.
 const URL_LIFE_SECS: u32 = 900;
@@ -33,15 +37,15 @@ const URL_LIFE_SECS: u32 = 900;
 pub(super) struct Site {
     pub(super) address: BucketAddress,
     http: reqwest::Client,
-    presigner: Presigner,
+    pub(super) signers: Arc<Signers>,
 }
 
 impl Site {
-    fn new(storage: &Storage, address: &BucketAddress) -> Result<Self, DoctorError> {
+    fn new(storage: &Storage, address: &BucketAddress, clock: fn() -> Timestamp) -> Result<Self, DoctorError> {
         Ok(Self {
             address: address.clone(),
             http: http_client(storage, &address.scheme)?,
-            presigner: Presigner::new(address.clone(), &storage.region, storage.credentials.clone()),
+            signers: Signers::start_at(storage, address, clock)?,
         })
     }
 
@@ -139,14 +143,26 @@ impl<'a> Bench<'a> {
     pub(super) fn new(storage: &'a Storage, clock: fn() -> Timestamp) -> Result<Self, DoctorError> {
         Ok(Self {
             storage,
-            own: Site::new(storage, &storage.own_address)?,
-            public: Site::new(storage, &storage.public_address)?,
+            own: Site::new(storage, &storage.own_address, clock)?,
+            public: Site::new(storage, &storage.public_address, clock)?,
             clock,
             caller: caller(clock())?,
             folder: format!("{STORE}/{}", random_text()?),
             rules: KeyRules { files_root: String::new(), format: KeyFormat::Path },
             written: Mutex::default(),
         })
+    }
+
+    /// Whether there is something to sign with, after waiting for it as long as a source may take.
+    pub(super) async fn has_credentials(&self) -> bool {
+        let ready = || [&self.own, &self.public].iter().all(|site| site.signers.is_ready((self.clock)()));
+        for _ in 0..CREDENTIAL_LOOKS {
+            if ready() {
+                return true;
+            }
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+        ready()
     }
 
     /// The key of this name, which no other run has.
@@ -165,7 +181,7 @@ impl<'a> Bench<'a> {
         let query = version.as_ref().map_or_else(Default::default, <[_; 1]>::as_slice);
         let terms = Terms { expires_secs: URL_LIFE_SECS, headers: ask.bound, query };
         let now = (self.clock)().saturating_sub(ask.age).map_err(|error| error.to_string())?;
-        let signed = site.presigner.presign(&grant, &terms, now).map_err(|error| error.to_string())?;
+        let signed = site.signers.presign(&grant, &terms, now).map_err(|error| error.to_string())?;
         let method = if ask.preflight { "OPTIONS" } else { signed.method };
         let method = Method::from_bytes(method.as_bytes()).map_err(|error| error.to_string())?;
         if method == Method::PUT {

@@ -1,5 +1,6 @@
 //! Whether pages may use our URLs: what a browser asks the bucket before it lets them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -171,7 +172,7 @@ async fn apply(bench: &Bench<'_>, pages: &Pages<'_>) -> Verdict {
 }
 
 async fn try_to_apply(bench: &Bench<'_>, pages: &Pages<'_>) -> Result<String, String> {
-    let client = BucketClient::new(bench.storage).map_err(|error| error.to_string())?;
+    let client = BucketClient::new(bench.storage, Arc::clone(&bench.own.signers)).map_err(|error| error.to_string())?;
     let told = |error: BucketError| match error {
         BucketError::Refused { status: status @ (405 | 501), code } => {
             format!("the provider has no API for this: {status} {code}")

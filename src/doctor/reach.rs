@@ -10,7 +10,7 @@ use super::bench::{Ask, Bench, Heard, Site};
 use super::report::{Report, Stopped, Verdict};
 use crate::config::Addressing;
 use crate::domain::policy::Action;
-use crate::storage::{ProbeFailure, element, http_date, judge};
+use crate::storage::{KeyInForce, ProbeFailure, element, http_date, judge};
 
 const DNS: &str = "dns";
 const CONNECTION: &str = "connection";
@@ -36,6 +36,10 @@ pub(super) async fn reach(bench: &Bench<'_>, report: &mut Report<'_>) -> Result<
             };
             return Err(report.stop(DNS, evidence, fix));
         }
+    }
+    if !bench.has_credentials().await {
+        let fix = "see that the source in storage.credentials can be reached and lets this machine in; `signer serve` logs what it answers";
+        return Err(report.stop(CREDENTIALS, "none came", fix));
     }
     let sent = (bench.clock)();
     let heard = match absent(bench, &bench.own).await {
@@ -79,17 +83,18 @@ pub(super) async fn reach(bench: &Bench<'_>, report: &mut Report<'_>) -> Result<
             return Err(report.stop(ADDRESSING, evidence, fix));
         }
     }
-    let credentials = &bench.storage.credentials;
-    if credentials.session_token.is_some() {
-        let fix = "a key without a session token, which may only put, get and delete in this bucket";
-        let evidence = format!(
-            "key {} is accepted, with a session token: it ends, and nothing renews it",
-            credentials.access_key_id
-        );
-        report.warn(CREDENTIALS, evidence, fix);
-    } else {
-        let evidence = format!("key {} is accepted, and does not end by itself", credentials.access_key_id);
-        report.ok(CREDENTIALS, evidence);
+    if let Some(KeyInForce { id, is_temporary, ends_at }) = bench.own.signers.key_in_force(Action::Get) {
+        match (is_temporary, ends_at) {
+            (_, Some(end)) => {
+                report.ok(CREDENTIALS, format!("key {id} is accepted, ends at {end}, and is renewed before"));
+            }
+            (true, None) => {
+                let fix = "a key without a session token, which may only put, get and delete in this bucket";
+                let evidence = format!("key {id} is accepted, with a session token: it ends, and nothing renews it");
+                report.warn(CREDENTIALS, evidence, fix);
+            }
+            (false, None) => report.ok(CREDENTIALS, format!("key {id} is accepted, and does not end by itself")),
+        }
     }
     report.ok(REGION, format!("{} is accepted", bench.storage.region));
     report.ok(ADDRESSING, format!("{} answers", bench.own.shown()));

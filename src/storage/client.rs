@@ -3,15 +3,17 @@
 //! rusty-s3 signs them (in the query, so that a captured call is worth one call
 //! for a minute); reqwest makes them, without redirects, proxies or compression.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use rusty_s3::S3Action as _;
-use secrecy::ExposeSecret as _;
 use url::Url;
 
+use super::Signers;
+use super::credentials::Held;
 use crate::config::{Addressing, Storage};
 use crate::domain::policy::{Action, Grant};
 
@@ -59,6 +61,9 @@ pub enum BucketError {
     /// The grant is for another action than the call. Never seen unless a handler is wrong.
     #[error("the grant does not allow this call")]
     WrongGrant,
+    /// The credentials have ended, or none have come yet.
+    #[error("there are no credentials that hold now")]
+    NoCredentials,
 }
 
 /// An answer that is no success.
@@ -78,7 +83,7 @@ impl From<Refusal> for BucketError {
 pub struct BucketClient {
     pub(super) http: reqwest::Client,
     bucket: rusty_s3::Bucket,
-    credentials: rusty_s3::Credentials,
+    signers: Arc<Signers>,
     first_byte_timeout: Duration,
     pub(super) call_timeout: Duration,
     all_versions: bool,
@@ -96,12 +101,12 @@ pub enum ClientError {
 }
 
 impl BucketClient {
-    /// A client for the configured bucket.
+    /// A client for the configured bucket, which signs each call with what is current then.
     ///
     /// # Errors
     ///
     /// [`ClientError`] when the platform gives no TLS roots, or the address cannot be built.
-    pub fn new(storage: &Storage) -> Result<Self, ClientError> {
+    pub fn new(storage: &Storage, signers: Arc<Signers>) -> Result<Self, ClientError> {
         let http = http_client(storage, storage.endpoint.scheme())?;
         let style = match storage.addressing {
             Addressing::Path => rusty_s3::UrlStyle::Path,
@@ -109,20 +114,25 @@ impl BucketClient {
         };
         let bucket =
             rusty_s3::Bucket::new(storage.endpoint.clone(), style, storage.bucket.clone(), storage.region.clone())?;
-        let ours = &storage.credentials;
-        let secret = ours.secret_access_key.expose_secret();
-        let credentials = match &ours.session_token {
-            Some(token) => rusty_s3::Credentials::new_with_token(&ours.access_key_id, secret, token.expose_secret()),
-            None => rusty_s3::Credentials::new(&ours.access_key_id, secret),
-        };
         Ok(Self {
             http,
             bucket,
-            credentials,
+            signers,
             first_byte_timeout: storage.first_byte_timeout,
             call_timeout: storage.call_timeout,
             all_versions: storage.delete_all_versions,
         })
+    }
+
+    /// What signs the calls.
+    #[must_use]
+    pub fn signers(&self) -> &Arc<Signers> {
+        &self.signers
+    }
+
+    /// What a call is signed with now.
+    pub(super) fn held(&self, action: Action, now: Timestamp) -> Result<Arc<Held>, BucketError> {
+        self.signers.for_call(action, now).ok_or(BucketError::NoCredentials)
     }
 
     /// Deletes the object, with all its versions where that is configured. An object that was not there is deleted, too.
@@ -135,8 +145,9 @@ impl BucketClient {
         if self.all_versions {
             return self.delete_all_versions(grant, now).await;
         }
-        let call = self.bucket.delete_object(Some(&self.credentials), grant.key().as_str());
-        let url = call.sign_with_time(OWN_URL_LIFE, &now);
+        let held = self.held(Action::Delete, now)?;
+        let call = self.bucket.delete_object(Some(held.credentials()), grant.key().as_str());
+        let url = call.sign_with_time(held.life(OWN_URL_LIFE, now), &now);
         let answer = self.send(self.http.request(Method::DELETE, url)).await?;
         self.deleted(answer).await
     }
@@ -160,10 +171,11 @@ impl BucketClient {
     /// [`BucketError`] when the bucket says neither.
     pub async fn head(&self, grant: &Grant, now: Timestamp) -> Result<Option<ObjectInfo>, BucketError> {
         let Action::Head = grant.action() else { return Err(BucketError::WrongGrant) };
-        let mut call = self.bucket.head_object(Some(&self.credentials), grant.key().as_str());
+        let held = self.held(Action::Head, now)?;
+        let mut call = self.bucket.head_object(Some(held.credentials()), grant.key().as_str());
         // Signed, because strict servers refuse an `x-amz-*` header that is not.
         call.headers_mut().insert(CHECKSUM_MODE, "ENABLED");
-        let url = call.sign_with_time(OWN_URL_LIFE, &now);
+        let url = call.sign_with_time(held.life(OWN_URL_LIFE, now), &now);
         let headers = [(HeaderName::from_static(CHECKSUM_MODE), "ENABLED".parse())];
         let headers = headers.into_iter().filter_map(|(name, value)| Some((name, value.ok()?))).collect();
         let answer = self.send(self.http.request(Method::HEAD, url).headers(headers)).await?;
@@ -177,40 +189,46 @@ impl BucketClient {
 
     /// Reads one object, for the probe. Only status and error code are looked at.
     pub(super) async fn get_for_probe(&self, key: &'static str, now: Timestamp) -> Result<Probed, BucketError> {
-        let call = self.bucket.get_object(Some(&self.credentials), key);
-        let url = call.sign_with_time(OWN_URL_LIFE, &now);
+        let held = self.held(Action::Get, now)?;
+        let call = self.bucket.get_object(Some(held.credentials()), key);
+        let url = call.sign_with_time(held.life(OWN_URL_LIFE, now), &now);
         let answer = self.send(self.http.request(Method::GET, url)).await?;
         let date = answer.headers().get(reqwest::header::DATE).and_then(|date| http_date(date.to_str().ok()?));
         Ok(Probed { refusal: refusal(answer).await?, date })
     }
 
     /// A URL that deletes one version of an object.
-    pub(super) fn version_url(&self, key: &str, version: String, now: Timestamp) -> Url {
-        let mut call = self.bucket.delete_object(Some(&self.credentials), key);
+    pub(super) fn version_url(&self, key: &str, version: String, now: Timestamp) -> Result<Url, BucketError> {
+        let held = self.held(Action::Delete, now)?;
+        let mut call = self.bucket.delete_object(Some(held.credentials()), key);
         call.query_mut().insert("versionId", version);
-        call.sign_with_time(OWN_URL_LIFE, &now)
+        Ok(call.sign_with_time(held.life(OWN_URL_LIFE, now), &now))
     }
 
-    /// A URL for the bucket itself: its CORS document, or its list of versions. It opens no object, so there is nothing to grant.
+    /// A URL for the bucket itself, signed as for `action`: its CORS document, or its list of versions. It opens no
+    /// object, so there is nothing to grant.
     pub(super) fn bucket_url(
         &self,
+        action: Action,
         method: rusty_s3::Method,
         query: &[(&str, &str)],
         headers: &[(&str, &str)],
         now: Timestamp,
-    ) -> Url {
-        rusty_s3::signing::sign(
+    ) -> Result<Url, BucketError> {
+        let held = self.held(action, now)?;
+        let credentials = held.credentials();
+        Ok(rusty_s3::signing::sign(
             &now,
             method,
             self.bucket.base_url().clone(),
-            self.credentials.key(),
-            self.credentials.secret(),
-            self.credentials.token(),
+            credentials.key(),
+            credentials.secret(),
+            credentials.token(),
             self.bucket.region(),
-            OWN_URL_LIFE.as_secs(),
+            held.life(OWN_URL_LIFE, now).as_secs(),
             query.iter().copied(),
             headers.iter().copied(),
-        )
+        ))
     }
 
     pub(super) async fn send(&self, call: RequestBuilder) -> Result<Response, BucketError> {

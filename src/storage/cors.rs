@@ -8,6 +8,7 @@ use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 
 use super::client::{BucketClient, BucketError, Refusal, element, read_body, refusal};
+use crate::domain::policy::Action;
 
 /// The sub-resource.
 const CORS: (&str, &str) = ("cors", "");
@@ -15,7 +16,7 @@ const CORS: (&str, &str) = ("cors", "");
 impl BucketClient {
     /// The document as the provider writes it, or nothing when the bucket has none (S3 `GetBucketCors`).
     pub(crate) async fn cors(&self, now: Timestamp) -> Result<Option<String>, BucketError> {
-        let url = self.bucket_url(rusty_s3::Method::Get, &[CORS], &[], now);
+        let url = self.bucket_url(Action::Put, rusty_s3::Method::Get, &[CORS], &[], now)?;
         let mut answer = self.send(self.http.request(Method::GET, url)).await?;
         let status = answer.status();
         let body = String::from_utf8_lossy(&read_body(&mut answer).await?).into_owned();
@@ -34,7 +35,7 @@ impl BucketClient {
         let headers =
             [("x-amz-checksum-sha256", STANDARD.encode(hash)), ("x-amz-sdk-checksum-algorithm", "SHA256".to_owned())];
         let signed = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
-        let url = self.bucket_url(rusty_s3::Method::Put, &[CORS], &signed, now);
+        let url = self.bucket_url(Action::Put, rusty_s3::Method::Put, &[CORS], &signed, now)?;
         let call = self.http.request(Method::PUT, url).header(CONTENT_TYPE, "application/xml").body(document);
         let call = headers.into_iter().fold(call, |call, (name, value)| call.header(name, value));
         let refusal = refusal(self.send(call).await?).await?;

@@ -6,12 +6,15 @@
 
 mod client;
 mod cors;
+mod credentials;
 mod probe;
 mod provider;
 mod versions;
 
 pub use client::{BucketClient, BucketError, ClientError, ObjectInfo};
 pub(crate) use client::{bucket_error, element, http_client, http_date, read_body};
+pub(crate) use credentials::KeyInForce;
+pub use credentials::Signers;
 pub(crate) use probe::judge;
 pub use probe::{Health, HealthMonitor, ProbeFailure};
 pub use provider::{PROVIDERS, Provider, RegionRule, Support};

@@ -43,8 +43,8 @@ pub enum ProbeFailure {
     /// `NoSuchBucket`.
     #[error("there is no such bucket")]
     NoBucket,
-    /// The access key or the signature is refused.
-    #[error("the access key or its secret is refused")]
+    /// The access key or the signature is refused, or there is no access key that holds now.
+    #[error("the access key or its secret is refused, or there is none")]
     Credentials,
     /// `RequestTimeTooSkewed`.
     #[error("this machine's clock is off")]
@@ -120,6 +120,7 @@ async fn probe(client: &BucketClient, now: Timestamp) -> Result<(), ProbeFailure
             judge(probed.refusal.status, &probed.refusal.code)
         }
         Err(BucketError::TimedOut) => Err(ProbeFailure::Timeout),
+        Err(BucketError::NoCredentials) => Err(ProbeFailure::Credentials),
         Err(_) => Err(ProbeFailure::Unreachable),
     }
 }

@@ -80,7 +80,7 @@ impl BucketClient {
     /// Those of the first page: in the order of the keys, the key itself stands before all that begin with it.
     async fn versions(&self, key: &str, now: Timestamp) -> Result<Vec<String>, BucketError> {
         let query = [("encoding-type", "url"), ("max-keys", PAGE), ("prefix", key), ("versions", "")];
-        let url = self.bucket_url(rusty_s3::Method::Get, &query, &[], now);
+        let url = self.bucket_url(Action::Delete, rusty_s3::Method::Get, &query, &[], now)?;
         let mut answer = self.send(self.http.request(Method::GET, url)).await?;
         if !answer.status().is_success() {
             return Err(refusal(answer).await?.into());
@@ -99,7 +99,7 @@ impl BucketClient {
     }
 
     async fn delete_version(&self, key: &str, version: &str, now: Timestamp) -> Result<(), BucketError> {
-        let url = self.version_url(key, version.to_owned(), now);
+        let url = self.version_url(key, version.to_owned(), now)?;
         let answer = self.send(self.http.request(Method::DELETE, url)).await?;
         self.deleted(answer).await
     }

@@ -219,7 +219,7 @@ async fn health_tells_what_the_last_probe_found() {
     assert_snapshot!(app.send("GET", "/health", &[("authorization", "Bearer rubbish")], "").await.shown(), @r#"200 {"status":"ok","checkedAt":"2026-11-22T15:00:00Z","storage":{"provider":"generic"}}"#);
     app.health.send_replace(Health { verdict: Err(ProbeFailure::Credentials), checked_at: Some(now()) });
     let answer = app.send("GET", "/health", &[], "").await;
-    assert_snapshot!(answer.shown(), @r#"503 {"error":"the access key or its secret is refused","code":"bucket_unavailable","reason":"credentials","requestId":"<id>"}"#);
+    assert_snapshot!(answer.shown(), @r#"503 {"error":"the access key or its secret is refused, or there is none","code":"bucket_unavailable","reason":"credentials","requestId":"<id>"}"#);
     assert_eq!(answer.header("retry-after"), Some("5"));
     let head = app.send("HEAD", "/health", &[], "").await;
     assert_eq!((head.status.as_u16(), head.text.as_str()), (503, ""));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use filesync_signer::storage::{BucketClient, Health, HealthMonitor, ProbeFailure};
+use filesync_signer::storage::{BucketClient, Health, HealthMonitor, ProbeFailure, Signers};
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -117,7 +117,8 @@ async fn an_endless_error_body_is_cut() {
 async fn the_probe_asks_once_and_health_follows() {
     let app = TestApp::start().await;
     app.s3.answers(403, &[], "<Error><Code>SignatureDoesNotMatch</Code></Error>");
-    let client = Arc::new(BucketClient::new(&app.config.storage).unwrap());
+    let client =
+        Arc::new(BucketClient::new(&app.config.storage, Signers::start(&app.config.storage, now).unwrap()).unwrap());
     let monitor = HealthMonitor::start(client, app.config.storage.probe_interval, now);
     while monitor.health().checked_at.is_none() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;

@@ -12,9 +12,11 @@
 
 mod answers;
 mod auth;
+mod aws;
 mod bucket;
 mod check_token;
 mod cors;
+mod credentials;
 #[cfg(feature = "dev")]
 mod doctor;
 mod identity;

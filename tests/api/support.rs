@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use filesync_signer::api::App;
 use filesync_signer::config::{self, Config};
 use filesync_signer::identity::Authenticator;
-use filesync_signer::storage::{BucketClient, Health, HealthMonitor};
+use filesync_signer::storage::{BucketClient, Health, HealthMonitor, Signers};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body, Bytes};
 use hyper::header::HeaderMap;
@@ -81,6 +81,15 @@ impl TestApp {
 
     /// With these settings over the usual ones.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
+        Self::with_environment(&[], settings, now).await
+    }
+
+    /// The same in this environment, with this clock in the background.
+    pub(crate) async fn with_environment(
+        environment: &[(&str, &str)],
+        settings: &[(&str, &str)],
+        clock: fn() -> Timestamp,
+    ) -> Self {
         let s3 = FakeServer::start().await;
         let usual = [
             ("auth.hs256_secret", SECRET),
@@ -90,9 +99,12 @@ impl TestApp {
             ("storage.access_key_id", "AKIDEXAMPLE"),
             ("storage.secret_access_key", "s3-secret-never-shown"),
         ];
-        let flags: Vec<_> = usual.iter().chain(settings).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let config = config::from_flags(&flags).unwrap();
-        let client = Arc::new(BucketClient::new(&config.storage).unwrap());
+        let owned = |(k, v): &(&str, &str)| ((*k).to_owned(), (*v).to_owned());
+        let flags: Vec<_> = usual.iter().chain(settings).map(owned).collect();
+        let environment: Vec<_> = environment.iter().map(owned).collect();
+        let config = config::from_flags_in(&environment, &flags).unwrap();
+        let signers = Signers::start(&config.storage, clock).unwrap();
+        let client = Arc::new(BucketClient::new(&config.storage, signers).unwrap());
         let (monitor, health) = HealthMonitor::fixed(Health { verdict: Ok(()), checked_at: Some(now()) });
         let app = Arc::new(App::new(&config, Authenticator::start(&config.auth).unwrap(), client, monitor));
         Self { app, config, s3, health }

@@ -3,6 +3,7 @@
 //! Each function returns `None` only after it has reported why.
 
 mod auth;
+mod credentials;
 mod storage;
 mod upload;
 

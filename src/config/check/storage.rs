@@ -2,11 +2,12 @@
 
 use url::{Host, Url};
 
+use super::credentials::access;
 use super::{MAX_TIMEOUT_SECS, Report};
-use crate::config::raw::{RawStorage, Secret};
+use crate::config::raw::RawStorage;
 use crate::config::used::{Addressing, Storage};
 use crate::domain::key::check_segments;
-use crate::domain::sigv4::{BucketAddress, Credentials};
+use crate::domain::sigv4::BucketAddress;
 use crate::storage::{PROVIDERS, Provider, Support};
 
 /// Not more often, so that probing costs an operator nothing.
@@ -31,7 +32,7 @@ pub(super) fn storage(raw: &RawStorage, r: &mut Report<'_>) -> Option<Storage> {
     let region = r.require("storage.region", region, || {
         format!("is `{}`; it must be letters, digits and `-`, such as `eu-west-1` or `auto`", raw.region)
     });
-    let credentials = credentials(raw, r);
+    let access = access(raw, r);
     let connect_timeout = r.timeout("storage.connect_timeout_secs", raw.connect_timeout_secs);
     let first_byte_timeout = r.timeout("storage.first_byte_timeout_secs", raw.first_byte_timeout_secs);
     let call_timeout = r.timeout("storage.call_timeout_secs", raw.call_timeout_secs);
@@ -54,7 +55,7 @@ pub(super) fn storage(raw: &RawStorage, r: &mut Report<'_>) -> Option<Storage> {
         delete_all_versions: raw.delete_all_versions,
         provider: provider?,
         region: region?,
-        credentials: credentials?,
+        access: access?,
         connect_timeout: connect_timeout?,
         first_byte_timeout: first_byte_timeout?,
         call_timeout: call_timeout?,
@@ -167,23 +168,4 @@ fn is_bucket_name(name: &str) -> bool {
 
 fn is_region(region: &str) -> bool {
     (1..=64).contains(&region.len()) && region.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-}
-
-fn credentials(raw: &RawStorage, r: &mut Report<'_>) -> Option<Credentials> {
-    let graphic = |text: &str| text.chars().all(|c| c.is_ascii_graphic());
-    let id = Some(raw.access_key_id.clone()).filter(|id| !id.is_empty() && graphic(id));
-    let id = r.require("storage.access_key_id", id, || "is not set, or has spaces or control characters".into());
-    let mut part = |key: &str, inline: &Secret, file: &str, required: bool| {
-        let secret = r.secret(key, inline, file)?;
-        let held = Some(secret).filter(|secret| graphic(secret.expose()) && !(required && secret.expose().is_empty()));
-        r.require(key, held, || "is not set, or has spaces or control characters".into())
-    };
-    let secret = part("storage.secret_access_key", &raw.secret_access_key, &raw.secret_access_key_file, true);
-    let token = part("storage.session_token", &raw.session_token, &raw.session_token_file, false);
-    let (id, secret, token) = (id?, secret?, token?);
-    Some(Credentials {
-        access_key_id: id,
-        secret_access_key: secret.expose().into(),
-        session_token: Some(token.expose()).filter(|token| !token.is_empty()).map(Into::into),
-    })
 }

@@ -1,8 +1,10 @@
 mod auth;
+mod credentials;
 
 use std::io::Write as _;
 
 use super::*;
+use crate::domain::sigv4::Credentials;
 
 /// Enough for a configuration without problems.
 const GOOD: &str = r#"
@@ -14,6 +16,14 @@ bucket = "files"
 access_key_id = "key"
 secret_access_key = "sEcReT"
 "#;
+
+/// The access key that stands in the configuration.
+fn credentials(storage: &Storage) -> &Credentials {
+    match &storage.access.common.as_ref().unwrap().kind {
+        CredentialKind::Static(key) => &key.credentials,
+        other => panic!("{}", other.name()),
+    }
+}
 
 struct File(PathBuf);
 
@@ -117,7 +127,7 @@ fn the_environment_wins_over_the_file() {
     assert_eq!(config.storage.bucket, "123");
     assert_eq!(config.server.cors.origins, ["https://a.example"]);
     assert_eq!(config.download.default_secs, 60);
-    assert_eq!(secrecy::ExposeSecret::expose_secret(&config.storage.credentials.secret_access_key), "[true");
+    assert_eq!(secrecy::ExposeSecret::expose_secret(&credentials(&config.storage).secret_access_key), "[true");
 }
 
 #[test]
@@ -151,7 +161,7 @@ fn s3_aliases_are_read_and_ours_win_over_them() {
     let storage = load_with("", &aliases).unwrap().storage;
     assert_eq!((storage.region.as_str(), storage.bucket.as_str()), ("eu-west-1", "ours"));
     assert_eq!(storage.public_address.host, "ours.s3.example");
-    assert!(storage.credentials.session_token.is_some());
+    assert!(credentials(&storage).session_token.is_some());
 }
 
 #[test]
@@ -164,14 +174,14 @@ fn aws_variables_fill_in_only_what_is_not_set() {
     ];
     let storage = load_with(GOOD, &aws).unwrap().storage;
     assert_eq!(storage.region, "eu-west-1");
-    assert_eq!(storage.credentials.access_key_id, "key");
+    assert_eq!(credentials(&storage).access_key_id, "key");
     // Never one key's id with another key's token.
-    assert!(storage.credentials.session_token.is_none());
+    assert!(credentials(&storage).session_token.is_none());
 
     let without_key = GOOD.replace("access_key_id = \"key\"\nsecret_access_key = \"sEcReT\"", "");
     let storage = load_with(&without_key, &aws).unwrap().storage;
-    assert_eq!(storage.credentials.access_key_id, "ambient");
-    assert!(storage.credentials.session_token.is_some());
+    assert_eq!(credentials(&storage).access_key_id, "ambient");
+    assert!(credentials(&storage).session_token.is_some());
 }
 
 #[test]

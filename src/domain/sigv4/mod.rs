@@ -16,6 +16,7 @@
 //! left is one SHA-256 of the canonical request, one HMAC, and two allocations.
 
 mod encode;
+mod form;
 mod signing_key;
 mod terms;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub(in crate::domain) use encode::push_hex;
 use encode::{encode_path, encode_value, encoded_path_len, encoded_value_len};
 use signing_key::KeyOfTheDay;
 
+pub use form::{FORM_TYPE, FormHeaders, sign_form};
 pub use terms::{BoundHeaders, MAX_BOUND_HEADERS, Terms};
 
 /// The longest life that S3 gives a presigned URL: seven days, in seconds.
@@ -82,6 +84,8 @@ pub struct SignedUrl {
     pub url: PresignedUrl,
     /// Names of the headers that the signature covers, sorted, in lower case.
     pub bound_headers: BoundHeaders,
+    /// Its life in seconds: `X-Amz-Expires`, less than was asked for when the credentials end sooner.
+    pub expires_secs: u32,
     /// The first second at which the URL is no longer good: `X-Amz-Date + X-Amz-Expires`.
     pub expires_at: UtcSecond,
 }
@@ -123,6 +127,9 @@ pub enum PresignError {
     /// More than [`MAX_BOUND_HEADERS`] headers are to be bound.
     #[error("a URL binds at most {MAX_BOUND_HEADERS} headers")]
     TooManyHeaders,
+    /// The credentials have ended, or none have come yet.
+    #[error("there are no credentials that hold now")]
+    NoCredentials,
 }
 
 impl From<OutOfRange> for PresignError {
@@ -145,6 +152,8 @@ pub struct Presigner {
     /// `/<region>/s3/aws4_request\n`, the rest of the scope after the day.
     scope: String,
     key: KeyOfTheDay,
+    /// The first second of which the credentials no longer hold, since 1970.
+    ends_at: Option<i64>,
 }
 
 impl fmt::Debug for Presigner {
@@ -178,7 +187,15 @@ impl Presigner {
             until_headers: until_headers.into(),
             scope: format!("/{region}/s3/aws4_request\n"),
             key: KeyOfTheDay::new(credentials.secret_access_key, region.to_owned()),
+            ends_at: None,
         }
+    }
+
+    /// The same for credentials that end: no URL outlives them, and from then on none is signed (K34).
+    #[must_use]
+    pub fn ending_at(mut self, end: Option<Timestamp>) -> Self {
+        self.ends_at = end.map(Timestamp::as_second);
+        self
     }
 
     /// Mints the URL for what was granted, dated `now` (fractions of a second dropped).
@@ -188,7 +205,9 @@ impl Presigner {
     /// [`PresignError`] when the clock, the life or the number of headers is out of range.
     pub fn presign(&self, grant: &Grant, terms: &Terms<'_>, now: Timestamp) -> Result<SignedUrl, PresignError> {
         let now = UtcSecond::new(now)?;
-        let expires_at = end(now, terms.expires_secs)?;
+        let terms = &Terms { expires_secs: self.cap(now, terms.expires_secs)?, ..*terms };
+        let expires_secs = terms.expires_secs;
+        let expires_at = end(now, expires_secs)?;
         let headers = terms.headers_with(&self.host).ok_or(PresignError::TooManyHeaders)?;
         let headers = headers.as_slice();
         let method = grant.action().method();
@@ -216,7 +235,23 @@ impl Presigner {
 
         url.push_str("&X-Amz-Signature=");
         push_hex(&mut url, signature.as_ref());
-        Ok(SignedUrl { method, url: PresignedUrl(url), bound_headers: BoundHeaders::of(headers), expires_at })
+        Ok(SignedUrl {
+            method,
+            url: PresignedUrl(url),
+            bound_headers: BoundHeaders::of(headers),
+            expires_secs,
+            expires_at,
+        })
+    }
+
+    /// The life that is asked for, or what is left of the credentials.
+    fn cap(&self, now: UtcSecond, expires_secs: u32) -> Result<u32, PresignError> {
+        let Some(end) = self.ends_at else { return Ok(expires_secs) };
+        let left = end.saturating_sub(now.unix());
+        if left <= 0 {
+            return Err(PresignError::NoCredentials);
+        }
+        Ok(u32::try_from(left).unwrap_or(u32::MAX).min(expires_secs))
     }
 
     /// The exact length of the URL, so that its buffer is allocated once.

@@ -34,7 +34,7 @@ struct DayKey {
 impl KeyOfTheDay {
     pub(super) fn new(secret: SecretString, region: String) -> Self {
         // A first one, so that there always is one.
-        let kept = ArcSwap::from_pointee(DayKey { day: 0, key: derive(&secret, &region, "19700101") });
+        let kept = ArcSwap::from_pointee(DayKey { day: 0, key: derive(&secret, "19700101", &region, "s3") });
         Self { secret, region, kept }
     }
 
@@ -49,17 +49,17 @@ impl KeyOfTheDay {
         if kept.day == number {
             return kept;
         }
-        let next = Arc::new(DayKey { day: number, key: derive(&self.secret, &self.region, day) });
+        let next = Arc::new(DayKey { day: number, key: derive(&self.secret, day, &self.region, "s3") });
         self.kept.store(Arc::clone(&next));
         Guard::from_inner(next)
     }
 }
 
-/// `HMAC(HMAC(HMAC(HMAC("AWS4" + secret, day), region), "s3"), "aws4_request")`.
-fn derive(secret: &SecretString, region: &str, day: &str) -> hmac::Key {
+/// `HMAC(HMAC(HMAC(HMAC("AWS4" + secret, day), region), service), "aws4_request")`.
+pub(super) fn derive(secret: &SecretString, day: &str, region: &str, service: &str) -> hmac::Key {
     let secret = Zeroizing::new(format!("AWS4{}", secret.expose_secret()));
     let mut key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
-    for part in [day, region, "s3", "aws4_request"] {
+    for part in [day, region, service, "aws4_request"] {
         let mut next = Zeroizing::new([0; HMAC_LEN]);
         // Into a buffer of its own length, which cannot fail, and which is wiped.
         let _ = hmac::sign_to_buffer(&key, part.as_bytes(), next.as_mut_slice());

@@ -218,3 +218,31 @@ proptest! {
         prop_assert_eq!(names, ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature"]);
     }
 }
+
+/// K34: what a URL says of its life, what the answer says, and the end of the credentials agree; after it nothing is signed.
+#[test]
+fn no_url_outlives_its_credentials() {
+    let end = at("2026-11-22T15:10:00.9Z");
+    let presigner = Presigner::new(address(), "us-east-1", credentials(Some("t"))).ending_at(Some(end));
+    let grant = grant(Action::Get, "s1/f").unwrap();
+    for (now, asked, given) in [
+        ("2026-11-22T15:00:00Z", 600, 600),
+        ("2026-11-22T15:00:00Z", 599, 599),
+        ("2026-11-22T15:00:00Z", 900, 600),
+        ("2026-11-22T15:09:59.999Z", MAX_EXPIRES_SECS, 1),
+    ] {
+        let signed = presigner.presign(&grant, &terms(asked), at(now)).unwrap();
+        assert_eq!(signed.expires_secs, given, "{now} {asked}");
+        assert!(signed.url.expose().contains(&format!("&X-Amz-Expires={given}&")));
+        assert!(signed.expires_at.unix() <= end.as_second());
+        // The cap is as good as having asked for less.
+        let plain = Presigner::new(address(), "us-east-1", credentials(Some("t")));
+        let less = plain.presign(&grant, &terms(given), at(now)).unwrap();
+        assert_eq!(less.url.expose(), signed.url.expose());
+    }
+    for now in ["2026-11-22T15:10:00Z", "2026-11-22T15:10:01Z", "2027-01-01T00:00:00Z"] {
+        assert_eq!(presigner.presign(&grant, &terms(900), at(now)).unwrap_err(), PresignError::NoCredentials, "{now}");
+    }
+    // A life that was asked for wrongly is not made right by the cap.
+    assert_eq!(presigner.presign(&grant, &terms(0), at("2026-11-22T15:00:00Z")).unwrap_err(), PresignError::Expires);
+}

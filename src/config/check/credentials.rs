@@ -1,0 +1,219 @@
+//! `[storage]`: what URLs and calls are signed with.
+//!
+//! A kind that cannot work as the process was started is refused here, so that nobody has
+//! to find out from a log why nothing is signed.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use url::{Host, Url};
+
+use super::Report;
+use crate::config::raw::{RawAccessKey, RawStorage, Secret};
+use crate::config::{Access, Ambient, CredentialKind, CredentialSource, KeyFiles, Role, StaticKey, Sts};
+use crate::domain::sigv4::Credentials;
+
+/// Hosts that container credentials may be asked for over http, as AWS's SDKs have them.
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>
+const CONTAINER_HOSTS: [&str; 3] = ["169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"];
+
+pub(super) fn access(raw: &RawStorage, r: &mut Report<'_>) -> Option<Access> {
+    let before = r.problems.len();
+    let put = split("storage.put", &raw.put, r);
+    let get = split("storage.get", &raw.get, r);
+    let delete = split("storage.delete", &raw.delete, r);
+    let is_static = raw.credentials == "static";
+    let unused = put.is_some() && get.is_some() && delete.is_some() && is_static && raw.access_key().is_empty();
+    let common = if unused { None } else { Some(source(raw, r)?) };
+    (r.problems.len() == before).then_some(Access { common, put, get, delete })
+}
+
+fn split(key: &str, raw: &RawAccessKey, r: &mut Report<'_>) -> Option<StaticKey> {
+    if raw.is_empty() { None } else { static_key(key, raw, r) }
+}
+
+fn source(raw: &RawStorage, r: &mut Report<'_>) -> Option<CredentialSource> {
+    let ambient = r.sources.ambient.clone();
+    let kind = kind(raw, &ambient, r);
+    if raw.credentials != "static" && !raw.access_key().is_empty() {
+        r.problem(
+            "storage.access_key_id",
+            format!("or what belongs to it is set, but `credentials` is `{}`; keep one of them", raw.credentials),
+        );
+    }
+    let role = role(raw, r);
+    let web_identity = ambient.get("AWS_WEB_IDENTITY_TOKEN_FILE").is_some();
+    let needs_sts = role.is_some() || matches!(&kind, Some(CredentialKind::WebIdentity)) || {
+        matches!(&kind, Some(CredentialKind::Auto)) && web_identity
+    };
+    let sts = if needs_sts { Some(sts(raw, &ambient, r)?) } else { None };
+    let named = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    Some(CredentialSource {
+        kind: kind?,
+        ambient,
+        profile: named(&raw.credentials_profile),
+        sts,
+        session_name: raw.assume_role_session_name.clone(),
+        role,
+    })
+}
+
+fn kind(raw: &RawStorage, ambient: &Ambient, r: &mut Report<'_>) -> Option<CredentialKind> {
+    let key = "storage.credentials";
+    let mut needs = |names: &[&str]| {
+        let missing = names.iter().find(|name| ambient.get(name).is_none());
+        r.require(key, missing.is_none().then_some(()), || {
+            format!("is `{}`, but the environment has no {}", raw.credentials, missing.copied().unwrap_or_default())
+        })
+    };
+    match raw.credentials.as_str() {
+        "static" => Some(CredentialKind::Static(static_key("storage", &raw.access_key(), r)?)),
+        "environment" => {
+            needs(&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])?;
+            environment(ambient, r)
+        }
+        "profile" => Some(CredentialKind::Profile),
+        "web-identity" => {
+            needs(&["AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"])?;
+            Some(CredentialKind::WebIdentity)
+        }
+        "ecs" => {
+            if ambient.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI").is_none() {
+                needs(&["AWS_CONTAINER_CREDENTIALS_FULL_URI"])?;
+            }
+            container(ambient, r)?;
+            Some(CredentialKind::Ecs)
+        }
+        "imds" => Some(CredentialKind::Imds),
+        "process" => {
+            let command = Some(raw.credential_process.clone()).filter(|command| !command.is_empty());
+            let command = r.require("storage.credential_process", command, || {
+                "is not set; write the program and its arguments, such as `[\"/usr/bin/helper\", \"--json\"]`".into()
+            });
+            Some(CredentialKind::Process(command?))
+        }
+        "auto" => {
+            // The environment is the first link of the chain, and cannot come or go later.
+            if ambient.get("AWS_ACCESS_KEY_ID").is_some() && ambient.get("AWS_SECRET_ACCESS_KEY").is_some() {
+                return environment(ambient, r);
+            }
+            container(ambient, r)?;
+            Some(CredentialKind::Auto)
+        }
+        other => {
+            let known = "`static`, `environment`, `profile`, `web-identity`, `ecs`, `imds`, `process` or `auto`";
+            r.problem(key, format!("is `{other}`; it must be {known}"));
+            None
+        }
+    }
+}
+
+fn environment(ambient: &Ambient, r: &mut Report<'_>) -> Option<CredentialKind> {
+    let part = |name: &str| ambient.get(name).unwrap_or_default();
+    let credentials = Credentials {
+        access_key_id: part("AWS_ACCESS_KEY_ID").to_owned(),
+        secret_access_key: part("AWS_SECRET_ACCESS_KEY").into(),
+        session_token: ambient.get("AWS_SESSION_TOKEN").map(Into::into),
+    };
+    let end = match ambient.get("AWS_CREDENTIAL_EXPIRATION") {
+        None => None,
+        Some(text) => Some(r.require("storage.credentials", text.parse::<Timestamp>().ok(), || {
+            "come from the environment, where AWS_CREDENTIAL_EXPIRATION is no time".into()
+        })?),
+    };
+    Some(CredentialKind::Environment(credentials, end))
+}
+
+/// The address may be named by whoever starts the process, and is sent a token.
+fn container(ambient: &Ambient, r: &mut Report<'_>) -> Option<()> {
+    let Some(text) = ambient.get("AWS_CONTAINER_CREDENTIALS_FULL_URI") else { return Some(()) };
+    let url = Url::parse(text).ok().filter(|url| match url.scheme() {
+        "https" => true,
+        "http" => is_loopback(url) || url.host_str().is_some_and(|host| CONTAINER_HOSTS.contains(&host)),
+        _ => false,
+    });
+    r.require("storage.credentials", url.map(|_| ()), || {
+        format!(
+            "are to come from AWS_CONTAINER_CREDENTIALS_FULL_URI = `{text}`, which is neither https nor this machine"
+        )
+    })
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+fn role(raw: &RawStorage, r: &mut Report<'_>) -> Option<Role> {
+    // <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
+    let word = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c));
+    let name = raw.assume_role_session_name.as_str();
+    if !(2..=64).contains(&name.len()) || !word(name) {
+        r.problem("storage.assume_role_session_name", "must be 2 to 64 letters, digits and `_+=,.@-`");
+    }
+    if raw.assume_role_arn.is_empty() {
+        if !raw.assume_role_external_id.is_empty() {
+            r.problem("storage.assume_role_external_id", "is set, but there is no `assume_role_arn`");
+        }
+        return None;
+    }
+    if !raw.assume_role_arn.starts_with("arn:") || !raw.assume_role_arn.chars().all(|c| c.is_ascii_graphic()) {
+        r.problem("storage.assume_role_arn", "is no ARN, such as `arn:aws:iam::123456789012:role/signer`");
+    }
+    let external_id = Some(raw.assume_role_external_id.clone()).filter(|id| !id.is_empty());
+    Some(Role { arn: raw.assume_role_arn.clone(), external_id })
+}
+
+fn sts(raw: &RawStorage, ambient: &Ambient, r: &mut Report<'_>) -> Option<Sts> {
+    let configured = Some(raw.sts_endpoint.as_str()).filter(|text| !text.is_empty());
+    let text = match configured.or_else(|| ambient.get("AWS_ENDPOINT_URL_STS")) {
+        Some(text) => text.to_owned(),
+        // R2's and others' regions are no names of AWS.
+        None if !raw.region.contains('-') => {
+            r.problem("storage.sts_endpoint", format!("is not set, and AWS has no region `{}`", raw.region));
+            return None;
+        }
+        None if raw.region.starts_with("cn-") => format!("https://sts.{}.amazonaws.com.cn", raw.region),
+        None => format!("https://sts.{}.amazonaws.com", raw.region),
+    };
+    let url = Url::parse(&text).ok().filter(|url| {
+        let secure = url.scheme() == "https" || url.scheme() == "http" && is_loopback(url);
+        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        secure && bare && url.has_host() && url.username().is_empty() && url.password().is_none()
+    });
+    let endpoint = r.require("storage.sts_endpoint", url, || {
+        format!("is `{text}`; it must be scheme, host and port, and https unless it is on this machine")
+    });
+    Some(Sts { endpoint: endpoint?, region: raw.region.clone() })
+}
+
+fn static_key(section: &str, raw: &RawAccessKey, r: &mut Report<'_>) -> Option<StaticKey> {
+    let graphic = |text: &str| text.chars().all(|c| c.is_ascii_graphic());
+    let mut part = |name: &str, inline: &Secret, file: &str, required: bool| {
+        let key = format!("{section}.{name}");
+        let secret = r.secret(&key, inline, file)?;
+        let held = Some(secret).filter(|secret| graphic(secret.expose()) && !(required && secret.is_empty()));
+        r.require(&key, held, || "is not set, or has spaces or control characters".into())
+    };
+    let id = part("access_key_id", &Secret::new(&raw.access_key_id), &raw.access_key_id_file, true);
+    let secret = part("secret_access_key", &raw.secret_access_key, &raw.secret_access_key_file, true);
+    let token = part("session_token", &raw.session_token, &raw.session_token_file, false);
+    let (id, secret, token) = (id?, secret?, token?);
+    let file = |name: &str| Some(PathBuf::from(name)).filter(|_| !name.is_empty());
+    Some(StaticKey {
+        credentials: Credentials {
+            access_key_id: id.expose().to_owned(),
+            secret_access_key: secret.expose().into(),
+            session_token: Some(token.expose()).filter(|token| !token.is_empty()).map(Into::into),
+        },
+        files: KeyFiles {
+            id: file(&raw.access_key_id_file),
+            secret: file(&raw.secret_access_key_file),
+            token: file(&raw.session_token_file),
+        },
+    })
+}
