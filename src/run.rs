@@ -8,7 +8,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::App;
-use crate::config::Config;
+use crate::config::{Config, Verify};
+use crate::doctor::{self, DoctorError, Line, Status};
 use crate::identity::{Authenticator, FetchError};
 use crate::server::{serve, system_clock};
 use crate::storage::{BucketClient, ClientError, HealthMonitor, Signers};
@@ -30,6 +31,12 @@ pub enum StartError {
     /// The client for key sets could not be set up.
     #[error("keys cannot be fetched: {0}")]
     Keys(#[from] FetchError),
+    /// This machine lacks what it takes to try the bucket.
+    #[error(transparent)]
+    Doctor(#[from] DoctorError),
+    /// The bucket was tried, and does not hold.
+    #[error("storage.verify is strict, and the bucket does not hold:\n{0}")]
+    Verify(String),
     /// The client for the bucket could not be set up.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -63,6 +70,14 @@ pub async fn run(config: &Config, listener: TcpListener) -> Result<(), StartErro
     let signers = Signers::start(&config.storage, system_clock).map_err(ClientError::from)?;
     let client = Arc::new(BucketClient::new(&config.storage, signers)?);
     let health = HealthMonitor::start(Arc::clone(&client), config.storage.probe_interval, system_clock);
+    match config.storage.verify {
+        Verify::Off => {}
+        Verify::Warn => {
+            let config = config.clone();
+            tokio::spawn(async move { log_verdict(doctor::verify(&config, system_clock).await) });
+        }
+        Verify::Strict => refuse_failures(&doctor::verify(config, system_clock).await?)?,
+    }
     let identity = Authenticator::start(&config.auth)?;
     let app = Arc::new(App::new(config, identity, client, health));
     let stop = stop_signal()?;
@@ -70,6 +85,22 @@ pub async fn run(config: &Config, listener: TcpListener) -> Result<(), StartErro
     serve(listener, app, &config.server, system_clock, stop).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn log_verdict(verdict: Result<Vec<Line>, DoctorError>) {
+    match verdict {
+        Err(error) => tracing::warn!("the bucket could not be tried: {error}"),
+        Ok(lines) => {
+            for line in lines.iter().filter(|line| line.status != Status::Ok) {
+                tracing::warn!("the bucket, at the start: {line}");
+            }
+        }
+    }
+}
+
+fn refuse_failures(lines: &[Line]) -> Result<(), StartError> {
+    let failed: Vec<_> = lines.iter().filter(|line| line.status == Status::Fail).map(Line::to_string).collect();
+    if failed.is_empty() { Ok(()) } else { Err(StartError::Verify(failed.join("\n"))) }
 }
 
 /// Ends at the first SIGTERM or SIGINT; the second ends the process.

@@ -28,7 +28,7 @@ pub use problem::{ConfigError, Problem};
 pub use raw::{RawConfig, Secret};
 pub use used::{
     Addressing, Auth, Config, Cors, FetchRules, KeyLocation, KeySource, Life, LogFormat, Server, Storage, Telemetry,
-    TokenPlaces, Upload,
+    TokenPlaces, Upload, Verify,
 };
 
 /// The file that is read when none is named, if it is there.

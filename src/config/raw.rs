@@ -237,6 +237,7 @@ pub struct RawStorage {
     pub first_byte_timeout_secs: u64,
     pub call_timeout_secs: u64,
     pub probe_interval_secs: u64,
+    pub verify: String,
 }
 
 impl Default for RawStorage {
@@ -269,6 +270,7 @@ impl Default for RawStorage {
             first_byte_timeout_secs: 4,
             call_timeout_secs: 5,
             probe_interval_secs: 15,
+            verify: "warn".to_owned(),
         }
     }
 }

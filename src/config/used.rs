@@ -204,6 +204,8 @@ pub struct Storage {
     pub call_timeout: Duration,
     /// How often the bucket is asked whether it answers.
     pub probe_interval: Duration,
+    /// What becomes of a bucket that does not take our signatures at the start.
+    pub verify: Verify,
 }
 
 /// `[upload]`
@@ -215,6 +217,17 @@ pub struct Upload {
     pub rules: UploadRules,
     /// Bounds that would be set if the storage kept them, by their name in `boundHeaders`.
     pub left_out: Vec<&'static str>,
+}
+
+/// What the start makes of the cheap part of `signer check`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verify {
+    /// Nothing: it is not made.
+    Off,
+    /// A line in the log, while requests are served.
+    Warn,
+    /// The end, when anything failed.
+    Strict,
 }
 
 /// How long URLs of one kind live, in seconds.

@@ -73,11 +73,11 @@ pub(super) struct Stopped(pub(super) &'static str);
 /// The lines so far; each is told as it comes.
 pub(super) struct Report<'a> {
     lines: Vec<Line>,
-    tell: &'a mut dyn FnMut(&Line),
+    tell: &'a mut (dyn FnMut(&Line) + Send),
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(tell: &'a mut dyn FnMut(&Line)) -> Self {
+    pub(super) fn new(tell: &'a mut (dyn FnMut(&Line) + Send)) -> Self {
         Self { lines: Vec::new(), tell }
     }
 

@@ -149,8 +149,11 @@ for (const backend of backends) {
 
       await forAll(async (index) => {
         const pick = picker(`${backend.name} ${index}`)
-        const key = `${backend.store}/${index}-${pick(36 ** 4).toString(36)}/${pick(names)}${pick(2) ? `_${pick(names)}` : ''}`
+        const folder = `${backend.store}/${index}-${pick(36 ** 4).toString(36)}`
+        const name = `${pick(names)}${pick(2) ? `_${pick(names)}` : ''}`
         const body = Buffer.from(`${index} ${'x'.repeat(pick(200))}`)
+        // A key that ends in a hash binds its bytes to it, so it must be their own.
+        const key = `${folder}/${/^[0-9a-f]{64}$/.test(name) ? createHash('sha256').update(body).digest('hex') : name}`
         const what = `seed ${seed}, index ${index}, ${JSON.stringify(key)}`
 
         const bounds = {

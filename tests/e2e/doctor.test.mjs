@@ -210,3 +210,38 @@ describe('signer cors', () => {
     assert.match(ran.stderr, /server\.cors_origins/)
   })
 })
+
+describe('the cheap part, at the start', () => {
+  const broken = { secret_access_key: newSecret() }
+  const serve = (storage) => {
+    const run = start(signerBin(), ['serve', '--listen', '127.0.0.1:0', '--config', configFor({ storage })], { env: cleanEnv(), cwd: tempDir('cwd') })
+    return run
+  }
+
+  test('strict does not serve in front of a bucket that refuses it, and says why', limit, async () => {
+    const run = serve({ ...broken, verify: 'strict' })
+    const { code } = await run.exited
+    assert.equal(code, 1, run.log())
+    assert.match(run.stderr, /storage\.verify is strict[^]*FAIL credentials: 403/)
+    assert.ok(!run.stderr.includes(broken.secret_access_key))
+  })
+
+  test('strict serves in front of a bucket that holds', limit, async () => {
+    const run = serve({ verify: 'strict' })
+    await until('it listens', () => run.stderr.includes('listening'), { run })
+    await run.stop()
+  })
+
+  test('warn, the default, serves and says it in the log; off says nothing', limit, async () => {
+    const warned = serve(broken)
+    await until('it listens and warns', () => says(warned, 'listening') && says(warned, 'FAIL credentials'), { run: warned })
+    await warned.stop()
+    const silent = serve({ ...broken, verify: 'off' })
+    // The background probe speaks of it as well, and later than the start would.
+    await until('the probe has spoken', () => says(silent, 'the access key or its secret is refused'), { run: silent })
+    assert.ok(!says(silent, 'FAIL credentials'), silent.log())
+    await silent.stop()
+  })
+})
+
+const says = (run, text) => run.stderr.includes(text)

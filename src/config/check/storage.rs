@@ -5,7 +5,7 @@ use url::{Host, Url};
 use super::credentials::access;
 use super::{MAX_TIMEOUT_SECS, Report};
 use crate::config::raw::RawStorage;
-use crate::config::used::{Addressing, Storage};
+use crate::config::used::{Addressing, Storage, Verify};
 use crate::domain::key::check_segments;
 use crate::domain::sigv4::BucketAddress;
 use crate::storage::{PROVIDERS, Provider, Support};
@@ -38,6 +38,8 @@ pub(super) fn storage(raw: &RawStorage, r: &mut Report<'_>) -> Option<Storage> {
     let call_timeout = r.timeout("storage.call_timeout_secs", raw.call_timeout_secs);
     let probe_interval =
         r.seconds("storage.probe_interval_secs", raw.probe_interval_secs, MIN_PROBE_INTERVAL_SECS, MAX_TIMEOUT_SECS);
+    let verify = [("off", Verify::Off), ("warn", Verify::Warn), ("strict", Verify::Strict)];
+    let verify = r.choice("storage.verify", &raw.verify, &verify);
     let provider = provider(raw, endpoint.as_ref(), region.as_deref(), r);
     let (endpoint, bucket, addressing) = (endpoint?, bucket?, addressing?);
     let addresses =
@@ -60,6 +62,7 @@ pub(super) fn storage(raw: &RawStorage, r: &mut Report<'_>) -> Option<Storage> {
         first_byte_timeout: first_byte_timeout?,
         call_timeout: call_timeout?,
         probe_interval: probe_interval?,
+        verify: verify?,
     })
 }
 
