@@ -20,6 +20,7 @@
 //! * [`identity`]: keys in force, where they come from, and tokens already verified.
 //! * [`check_token`]: what a token gives, for operators.
 //! * [`doctor`]: what is wrong with the bucket, for operators.
+//! * `outbound`: what all calls to others have in common.
 //! * [`storage`]: calls to the bucket.
 //! * [`config`]: `signer.toml`, environment and flags; the only reader of either.
 //! * [`server`]: the listener.
@@ -46,6 +47,7 @@ pub mod dev;
 pub mod doctor;
 pub mod domain;
 pub mod identity;
+mod outbound;
 pub mod run;
 pub mod server;
 pub mod storage;

@@ -41,12 +41,8 @@ pub(super) struct Site {
 }
 
 impl Site {
-    fn new(storage: &Storage, address: &BucketAddress, clock: fn() -> Timestamp) -> Result<Self, DoctorError> {
-        Ok(Self {
-            address: address.clone(),
-            http: http_client(storage, &address.scheme)?,
-            signers: Signers::start_at(storage, address, clock)?,
-        })
+    fn new(storage: &Storage, address: &BucketAddress, signers: Arc<Signers>) -> Result<Self, DoctorError> {
+        Ok(Self { address: address.clone(), http: http_client(storage, &address.scheme)?, signers })
     }
 
     /// For people: nothing in it is secret.
@@ -141,10 +137,14 @@ pub(super) struct Bench<'a> {
 
 impl<'a> Bench<'a> {
     pub(super) fn new(storage: &'a Storage, clock: fn() -> Timestamp) -> Result<Self, DoctorError> {
+        let (own, public) = (&storage.own_address, &storage.public_address);
+        let signers = Signers::start_at(storage, own, clock)?;
+        // Credentials are fetched once where one address is both.
+        let for_public = if own == public { Arc::clone(&signers) } else { Signers::start_at(storage, public, clock)? };
         Ok(Self {
             storage,
-            own: Site::new(storage, &storage.own_address, clock)?,
-            public: Site::new(storage, &storage.public_address, clock)?,
+            own: Site::new(storage, own, signers)?,
+            public: Site::new(storage, public, for_public)?,
             clock,
             caller: caller(clock())?,
             folder: format!("{STORE}/{}", random_text()?),

@@ -10,6 +10,7 @@ use super::bench::{Ask, Bench, Heard, Site};
 use super::report::{Report, Stopped, Verdict};
 use crate::config::Addressing;
 use crate::domain::policy::Action;
+use crate::outbound::is_local;
 use crate::storage::{KeyInForce, ProbeFailure, element, http_date, judge};
 
 const DNS: &str = "dns";
@@ -131,13 +132,7 @@ fn connection(bench: &Bench<'_>) -> Verdict {
     if endpoint.scheme() == "https" {
         return Verdict::Ok("TLS, with a certificate that this machine trusts".into());
     }
-    let loopback = match endpoint.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    };
-    if loopback {
+    if is_local(endpoint) {
         Verdict::Ok("without TLS, on this machine".into())
     } else {
         Verdict::Warn(

@@ -7,6 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
+use crate::outbound::is_loopback;
+
 /// Why keys are not fetched from an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AddressProblem {
@@ -64,15 +66,6 @@ pub(super) fn check_named_address(url: &Url, issuer: &Url, allow_http: bool) -> 
         Some(Host::Ipv4(ip)) if !is_public(ip.into()) => Err(AddressProblem::NotPublic),
         Some(Host::Ipv6(ip)) if !is_public(ip.into()) => Err(AddressProblem::NotPublic),
         _ => Ok(Reach::Public),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
     }
 }
 

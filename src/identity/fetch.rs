@@ -12,6 +12,7 @@ use super::address::{AddressProblem, Reach, check_named_address, is_public};
 use crate::config::{FetchRules, KeyLocation, KeySource};
 use crate::domain::json;
 use crate::domain::token::{KeySet, KeySetError};
+use crate::outbound;
 
 /// More than this is no key set and no discovery document.
 const MAX_DOCUMENT_BYTES: usize = 512 * 1024;
@@ -71,7 +72,7 @@ impl Fetcher {
             KeyLocation::Discovery(url) | KeyLocation::Url(url) => url.scheme() == "https",
             KeyLocation::File(_) => false,
         };
-        Ok(Self { http: client(&rules, https).build()?, source, rules, discovered: None })
+        Ok(Self { http: outbound::client(https).timeout(rules.timeout).build()?, source, rules, discovered: None })
     }
 
     /// Fetches, in the time that is allowed for all of it.
@@ -97,7 +98,7 @@ impl Fetcher {
         let (document, headers) = match reach {
             Reach::Anywhere => get(&self.http, url.clone()).await?,
             Reach::Public => {
-                let http = client(&self.rules, true).dns_resolver(PublicOnly).build();
+                let http = outbound::client(true).timeout(self.rules.timeout).dns_resolver(PublicOnly).build();
                 let http = http.map_err(FetchError::Unreachable)?;
                 get(&http, url.clone()).await?
             }
@@ -139,28 +140,13 @@ pub async fn fetch_key_set(source: &KeySource, rules: FetchRules) -> Result<KeyS
     Ok(fetcher.fetch().await?.set)
 }
 
-fn client(rules: &FetchRules, https: bool) -> reqwest::ClientBuilder {
-    let http = reqwest::Client::builder()
-        .timeout(rules.timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .referer(false);
-    // Over http nobody is authenticated, so the system's roots need not be read.
-    if https { http } else { http.tls_certs_only([]) }
-}
-
 async fn get(http: &reqwest::Client, url: Url) -> Result<(Vec<u8>, HeaderMap), FetchError> {
     let mut answer = http.get(url).header("accept", "application/json").send().await.map_err(failure)?;
     if answer.status() != reqwest::StatusCode::OK {
         return Err(FetchError::Status(answer.status().as_u16()));
     }
-    let mut document = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(failure)? {
-        if document.len().saturating_add(chunk.len()) > MAX_DOCUMENT_BYTES {
-            return Err(FetchError::TooLarge);
-        }
-        document.extend_from_slice(&chunk);
-    }
+    let document = outbound::body_within(&mut answer, MAX_DOCUMENT_BYTES).await.map_err(failure)?;
+    let document = document.ok_or(FetchError::TooLarge)?;
     Ok((document, answer.headers().clone()))
 }
 

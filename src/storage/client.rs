@@ -16,6 +16,7 @@ use super::Signers;
 use super::credentials::Held;
 use crate::config::{Addressing, Storage};
 use crate::domain::policy::{Action, Grant};
+use crate::outbound;
 
 /// How long a URL for our own use lives: long enough for the slowest call.
 const OWN_URL_LIFE: Duration = Duration::from_mins(1);
@@ -240,18 +241,8 @@ impl BucketClient {
 
 /// A client with the deadlines of `[storage]`, for addresses of this scheme.
 pub(crate) fn http_client(storage: &Storage, scheme: &str) -> Result<reqwest::Client, reqwest::Error> {
-    let mut http = reqwest::Client::builder()
-        .connect_timeout(storage.connect_timeout)
-        .timeout(storage.call_timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        // The environment is read in one place, and this is not it.
-        .no_proxy()
-        .referer(false);
-    if scheme == "http" {
-        // Nobody is going to be authenticated, so the system's roots need not be read.
-        http = http.tls_certs_only([]);
-    }
-    http.build()
+    let http = outbound::client(scheme == "https");
+    http.connect_timeout(storage.connect_timeout).timeout(storage.call_timeout).build()
 }
 
 /// What the probe sees of an answer.

