@@ -13,7 +13,6 @@ use serde_json::Value;
 
 use crate::config::{Auth, KeyLocation};
 use crate::domain::policy::{Caller, Permissions};
-use crate::domain::store::StoreId;
 use crate::domain::token::{
     Claims, Expected, Held, StoreSource, Times, TokenError, TokenRules, Verifier, VerifyKey, algorithm_name,
     algorithms_of_key_sets, claimed_algorithm,
@@ -44,7 +43,7 @@ pub async fn check_token(auth: &Auth, token: &str, now: Timestamp, out: &mut imp
         report.line(true, step, &text)?;
     }
     match verdict.and_then(|verified| verified.caller_at(verifier.rules(), now)) {
-        Ok(caller) => what_it_opens(&caller, &auth.rules, &mut report)?,
+        Ok(caller) => what_it_opens(&caller, auth, &mut report)?,
         Err(error) if error.is_for_want_of_a_key() && error != TokenError::Signature && could_be(&missing, token) => {
             report.line(false, "key", "the one that signed it may be among those that could not be fetched")?;
             writeln!(report.out, "undecided: the service answers 503 keys_unavailable")?;
@@ -217,8 +216,8 @@ fn claims_of_the_store(claims: &Claims, rules: &TokenRules) -> String {
     shown.join(", ")
 }
 
-fn what_it_opens(caller: &Caller, rules: &TokenRules, report: &mut Report<'_, impl Write>) -> io::Result<()> {
-    let stores: Vec<_> = caller.stores().iter().map(StoreId::as_str).collect();
+fn what_it_opens(caller: &Caller, auth: &Auth, report: &mut Report<'_, impl Write>) -> io::Result<()> {
+    let stores: Vec<_> = caller.stores().iter().map(|placed| placed.store.as_str()).collect();
     if stores.is_empty() {
         report.line(
             false,
@@ -227,6 +226,10 @@ fn what_it_opens(caller: &Caller, rules: &TokenRules, report: &mut Report<'_, im
         )?;
     } else {
         report.line(true, "store", &stores.join(", "))?;
+        for placed in caller.stores().iter().filter(|_| auth.storage_names.len() > 1) {
+            let storage = auth.storage_names.get(placed.storage.get()).map_or("", String::as_str);
+            report.line(true, "storage", &format!("{} lies in {storage}", placed.store.as_str()))?;
+        }
     }
     let Permissions { read, write, delete } = caller.permissions();
     let named: Vec<_> = [("read", read), ("write", write), ("delete", delete)]
@@ -235,7 +238,7 @@ fn what_it_opens(caller: &Caller, rules: &TokenRules, report: &mut Report<'_, im
         .map(|(name, _)| *name)
         .collect();
     if named.is_empty() {
-        let why = if rules.scope.required {
+        let why = if auth.rules.scope.required {
             "none: auth.require_scope is on, and no scope word is known"
         } else {
             "none: a scope claim is of another type"

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use filesync_signer::check_token::check_token;
-use filesync_signer::config::{self, Config, ConfigError};
+use filesync_signer::config::{self, Config, ConfigError, Storage};
 use filesync_signer::doctor::{self, CorsFormat, Pages, Status, cors_document};
 use filesync_signer::domain::store::StoreId;
 use filesync_signer::domain::token::{MintClaims, mint_hs256};
@@ -113,9 +113,12 @@ struct CheckToken {
 
 #[derive(Args)]
 struct Check {
-    /// Prints a JSON array of {check, status, evidence, fix} at the end.
+    /// Prints a JSON array of {storage?, check, status, evidence, fix} at the end.
     #[arg(long)]
     json: bool,
+    /// Only this of several storages.
+    #[arg(long, value_name = "NAME")]
+    storage: Option<String>,
     /// Adds the CORS rule to the bucket where it is missing and the provider has the API.
     #[arg(long)]
     fix_cors: bool,
@@ -126,6 +129,9 @@ struct CorsArgs {
     /// For `aws s3api put-bucket-cors` and R2, for S3's own API, or as the variable of a server.
     #[arg(long, value_name = "FORMAT", default_value = "json", value_parser = ["json", "xml", "minio"])]
     format: String,
+    /// For the bucket of this storage.
+    #[arg(long, value_name = "NAME", default_value = config::DEFAULT_STORAGE)]
+    storage: String,
 }
 
 /// Why a command ends without its result.
@@ -186,9 +192,9 @@ fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Token(token) => print(&mint(file.as_deref(), &set, &token)?),
         Command::CheckToken(CheckToken { token }) => explain(file.as_deref(), &set, &token),
         Command::Check(check) => examine(&config::load(file.as_deref(), &set)?, &check),
-        Command::Cors(CorsArgs { format }) => {
+        Command::Cors(CorsArgs { format, storage }) => {
             let config = config::load(file.as_deref(), &set)?;
-            let pages = Pages::of(&config);
+            let pages = Pages::of(&config, storage_named(&config, &storage)?);
             if pages.origins.is_empty() {
                 return Err(Failure::Usage("server.cors_origins is empty; list the origins of your pages".to_owned()));
             }
@@ -272,12 +278,25 @@ fn examine(config: &Config, options: &Check) -> Result<(), Failure> {
             let _ = print(&line.to_string());
         }
     };
-    let checked = runtime()?.block_on(doctor::check(config, options.fix_cors, system_clock, &mut tell));
-    let lines = checked.map_err(|error| Failure::Run(error.to_string()))?;
+    let storages = match &options.storage {
+        Some(name) => vec![storage_named(config, name)?],
+        None => config.all_storages().collect(),
+    };
+    let runtime = runtime()?;
+    let mut lines = Vec::new();
+    for storage in storages {
+        let checked = runtime.block_on(doctor::check(config, storage, options.fix_cors, system_clock, &mut tell));
+        lines.extend(checked.map_err(|error| Failure::Run(error.to_string()))?);
+    }
     if options.json {
         print(&serde_json::to_string_pretty(&lines).map_err(|error| Failure::Run(error.to_string()))?)?;
     }
     if lines.iter().any(|line| line.status == Status::Fail) { Err(Failure::No) } else { Ok(()) }
+}
+
+fn storage_named<'a>(config: &'a Config, name: &str) -> Result<&'a Storage, Failure> {
+    let mut storages = config.all_storages();
+    storages.find(|storage| storage.name == name).ok_or_else(|| Failure::Usage(format!("there is no storage `{name}`")))
 }
 
 fn print(text: &str) -> Result<(), Failure> {
@@ -287,7 +306,7 @@ fn print(text: &str) -> Result<(), Failure> {
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((key, value)) if key.contains('.') => Ok((key.to_owned(), value.to_owned())),
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("write it as section.key=value".to_owned()),
     }
 }

@@ -8,11 +8,11 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::App;
-use crate::config::{Config, Verify};
+use crate::config::{Config, Storage, Verify};
 use crate::doctor::{self, DoctorError, Line, Status};
 use crate::identity::{Authenticator, FetchError};
 use crate::server::{serve, system_clock};
-use crate::storage::{BucketClient, ClientError, HealthMonitor, Signers};
+use crate::storage::{Backend, ClientError};
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -67,24 +67,30 @@ pub async fn run(config: &Config, listener: TcpListener) -> Result<(), StartErro
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let signers = Signers::start(&config.storage, system_clock).map_err(ClientError::from)?;
-    let client = Arc::new(BucketClient::new(&config.storage, signers)?);
-    let health = HealthMonitor::start(Arc::clone(&client), config.storage.probe_interval, system_clock);
-    match config.storage.verify {
-        Verify::Off => {}
-        Verify::Warn => {
-            let config = config.clone();
-            tokio::spawn(async move { log_verdict(doctor::verify(&config, system_clock).await) });
-        }
-        Verify::Strict => refuse_failures(&doctor::verify(config, system_clock).await?)?,
+    let mut storages = Vec::new();
+    for storage in config.all_storages() {
+        storages.push(Backend::start(storage, system_clock)?);
+        verify(config, storage).await?;
     }
     let identity = Authenticator::start(&config.auth)?;
-    let app = Arc::new(App::new(config, identity, client, health));
+    let app = Arc::new(App::new(config, identity, storages));
     let stop = stop_signal()?;
     tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "listening");
     serve(listener, app, &config.server, system_clock, stop).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn verify(config: &Config, storage: &Storage) -> Result<(), StartError> {
+    match storage.verify {
+        Verify::Off => Ok(()),
+        Verify::Warn => {
+            let (config, storage) = (config.clone(), storage.clone());
+            tokio::spawn(async move { log_verdict(doctor::verify(&config, &storage, system_clock).await) });
+            Ok(())
+        }
+        Verify::Strict => refuse_failures(&doctor::verify(config, storage, system_clock).await?),
+    }
 }
 
 fn log_verdict(verdict: Result<Vec<Line>, DoctorError>) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use aws_lc_rs::{digest, hmac};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
-use filesync_signer::domain::key::{KeyFormat, KeyRules, ObjectKey};
+use filesync_signer::domain::key::{KeyFormat, KeyRules, MAX_KEY_BYTES, ObjectKey};
 use filesync_signer::domain::policy::{Action, Caller, decide};
 use filesync_signer::domain::sigv4::{BucketAddress, Credentials, Presigner, Terms};
 use filesync_signer::domain::token::{TokenRules, Verifier, VerifyKey, algorithm_named, is_symmetric};
@@ -31,7 +31,8 @@ fn now() -> Timestamp {
 }
 
 fn key() -> ObjectKey {
-    let rules = KeyRules { files_root: "livestore-filesync-files".into(), format: KeyFormat::Path };
+    let rules =
+        KeyRules { files_root: "livestore-filesync-files".into(), format: KeyFormat::Path, max_bytes: MAX_KEY_BYTES };
     ObjectKey::parse(KEY, &rules).unwrap()
 }
 
@@ -137,7 +138,8 @@ fn presign_put_bound(c: &mut Criterion) {
 /// A thousand keys, from the text to the URL.
 fn presign_batch_1000(c: &mut Criterion) {
     let (presigner, caller) = (presigner(), caller());
-    let rules = KeyRules { files_root: "livestore-filesync-files".into(), format: KeyFormat::Path };
+    let rules =
+        KeyRules { files_root: "livestore-filesync-files".into(), format: KeyFormat::Path, max_bytes: MAX_KEY_BYTES };
     let keys: Vec<_> = (0..1000).map(|i| format!("{KEY}{i:04}")).collect();
     let terms = Terms { expires_secs: LIFE_SECS, ..Terms::default() };
     c.bench_function("presign_batch_1000", |b| {

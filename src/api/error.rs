@@ -144,6 +144,9 @@ pub enum ApiError {
     /// A token that nobody can judge now.
     #[error("the keys that the token is checked with cannot be fetched now")]
     KeysUnavailable,
+    /// A grant for a storage that is not there. Never seen unless the configuration was read wrongly.
+    #[error("the request cannot be answered")]
+    NoSuchStorage,
     /// A grant could not be signed.
     #[error("the request cannot be signed now")]
     Presign(#[from] PresignError),
@@ -234,8 +237,11 @@ impl ApiError {
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::Bucket(BucketError::TimedOut) => "bucket_timeout",
             Self::Bucket(BucketError::Unreachable(_) | BucketError::Refused { .. }) => "bucket_failed",
-            Self::Bucket(BucketError::WrongGrant)
-            | Self::Presign(PresignError::Expires | PresignError::TooManyHeaders) => "internal",
+            Self::NoSuchStorage
+            | Self::Bucket(BucketError::WrongGrant)
+            | Self::Presign(PresignError::Expires | PresignError::TooManyHeaders | PresignError::OtherStorage) => {
+                "internal"
+            }
             Self::BucketUnavailable(_) => "bucket_unavailable",
             Self::NotReady | Self::NoKeys | Self::NoCredentials => "not_ready",
             Self::KeysUnavailable => "keys_unavailable",

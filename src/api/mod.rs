@@ -31,11 +31,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::config::{Config, Life, Server, TokenPlaces};
 use crate::domain::key::{KeyRules, ObjectKey};
 use crate::domain::policy::{Action, Caller, Grant, decide};
-use crate::domain::upload::UploadRules;
 use crate::identity::Authenticator;
-use crate::storage::{BucketClient, HealthMonitor, Signers};
-
-use health::StorageDetails;
+use crate::storage::Backend;
 
 pub use call::Call;
 pub use error::{ApiError, CODES};
@@ -46,41 +43,28 @@ pub use reply::{AnswerBody, Reply};
 pub struct App {
     identity: Arc<Authenticator>,
     places: TokenPlaces,
-    signers: Arc<Signers>,
-    bucket: Arc<BucketClient>,
-    health: HealthMonitor,
+    /// In the order of their indices.
+    storages: Vec<Backend>,
+    /// Once, every storage could be signed for.
+    has_signed_for_all: AtomicBool,
     key_rules: KeyRules,
     upload: Life,
-    upload_rules: UploadRules,
-    /// What `/health` says of the storage besides its health.
-    storage: StorageDetails,
     download: Life,
     server: Server,
     draining: AtomicBool,
 }
 
 impl App {
-    /// The service as configured, with the clients that it calls.
+    /// The service as configured, with its storages: one for each of [`Config::all_storages`], in that order.
     #[must_use]
-    pub fn new(
-        config: &Config,
-        identity: Arc<Authenticator>,
-        bucket: Arc<BucketClient>,
-        health: HealthMonitor,
-    ) -> Self {
+    pub fn new(config: &Config, identity: Arc<Authenticator>, storages: Vec<Backend>) -> Self {
         Self {
             identity,
             places: config.auth.places.clone(),
-            signers: Arc::clone(bucket.signers()),
-            bucket,
-            health,
+            storages,
+            has_signed_for_all: AtomicBool::new(false),
             key_rules: config.key_rules.clone(),
-            upload: config.upload.life,
-            upload_rules: config.upload.rules.clone(),
-            storage: StorageDetails {
-                provider: config.storage.provider.name,
-                left_out: config.upload.left_out.clone(),
-            },
+            upload: config.upload,
             download: config.download,
             server: config.server.clone(),
             draining: AtomicBool::new(false),
@@ -92,10 +76,13 @@ impl App {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// The way of every key: parsed by one rule, decided by one function.
-    fn grant(&self, caller: &Caller, action: Action, key: &str) -> Result<Grant, ApiError> {
+    /// The way of every key: parsed by one rule, decided by one function, to the one storage that it lies in.
+    /// Whether that storage is up makes no difference: a key has no second home.
+    fn grant(&self, caller: &Caller, action: Action, key: &str) -> Result<(Grant, &Backend), ApiError> {
         let key = ObjectKey::parse(key, &self.key_rules)?;
-        Ok(decide(caller, action, key)?)
+        let grant = decide(caller, action, key)?;
+        let storage = self.storages.get(grant.storage().get()).ok_or(ApiError::NoSuchStorage)?;
+        Ok((grant, storage))
     }
 }
 

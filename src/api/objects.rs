@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{ApiError, App, Call, Endpoint, Pending, Reply, Route};
 use crate::domain::policy::{Action, Caller, Grant};
 use crate::domain::upload::checked_checksum;
-use crate::storage::ObjectInfo;
+use crate::storage::{Backend, ObjectInfo};
 
 pub(super) const ROUTES: &[Route] = &[
     Route {
@@ -36,6 +36,7 @@ pub(super) const ROUTES: &[Route] = &[
 #[serde(rename_all = "camelCase")]
 struct ObjectAnswer<'a> {
     key: &'a str,
+    provider_id: &'a str,
     size: u64,
     etag: Option<String>,
     content_type: Option<String>,
@@ -48,15 +49,16 @@ struct ObjectAnswer<'a> {
 fn inspect<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let params = call.params()?;
-        let grant = app.grant(caller, Action::Head, &params.required("key")?)?;
-        let object = app.bucket.head(&grant, call.now).await?.ok_or(ApiError::ObjectNotFound)?;
-        Ok(described(&grant, object))
+        let (grant, storage) = app.grant(caller, Action::Head, &params.required("key")?)?;
+        let object = storage.bucket.head(&grant, call.now).await?.ok_or(ApiError::ObjectNotFound)?;
+        Ok(described(&grant, storage, object))
     })
 }
 
-fn described(grant: &Grant, object: ObjectInfo) -> Reply {
+fn described(grant: &Grant, storage: &Backend, object: ObjectInfo) -> Reply {
     let answer = ObjectAnswer {
         key: grant.key().as_str(),
+        provider_id: &storage.name,
         size: object.size,
         etag: object.etag,
         content_type: object.content_type,
@@ -78,9 +80,9 @@ struct ConfirmRequest {
 fn confirm<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let request: ConfirmRequest = call.json()?;
-        let grant = app.grant(caller, Action::Head, &request.key)?;
+        let (grant, storage) = app.grant(caller, Action::Head, &request.key)?;
         let checksum = request.checksum_sha256.as_deref().map(checked_checksum).transpose()?;
-        let object = app.bucket.head(&grant, call.now).await?.ok_or(ApiError::ObjectNotFound)?;
+        let object = storage.bucket.head(&grant, call.now).await?.ok_or(ApiError::ObjectNotFound)?;
         let mut differs = Vec::new();
         if request.content_length.is_some_and(|length| length != object.size) {
             differs.push("contentLength");
@@ -94,7 +96,7 @@ fn confirm<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<
             _ if !differs.is_empty() => Err(ApiError::ObjectDiffers(differs)),
             // Equal as far as anybody can say is not equal.
             (Some(_), None) => Err(ApiError::ChecksumUnknown),
-            _ => Ok(described(&grant, object)),
+            _ => Ok(described(&grant, storage, object)),
         }
     })
 }
@@ -115,7 +117,7 @@ pub(super) fn delete_in_body<'a>(app: &'a App, caller: &'a Caller, call: &'a Cal
 }
 
 async fn delete(app: &App, caller: &Caller, key: &str, call: &Call<'_>) -> Result<Reply, ApiError> {
-    let grant = app.grant(caller, Action::Delete, key)?;
-    app.bucket.delete(&grant, call.now).await?;
+    let (grant, storage) = app.grant(caller, Action::Delete, key)?;
+    storage.bucket.delete(&grant, call.now).await?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }

@@ -9,6 +9,7 @@ use crate::domain::policy::{Action, Caller, Grant};
 use crate::domain::sigv4::{BoundHeaders, SignedUrl, Terms};
 use crate::domain::upload::UploadClaim;
 use crate::domain::utc::UtcSecond;
+use crate::storage::Backend;
 
 pub(super) const ROUTES: &[Route] = &[
     Route {
@@ -45,6 +46,7 @@ struct SignedUrlAnswer<'a> {
     method: &'static str,
     url: &'a str,
     key: &'a str,
+    provider_id: &'a str,
     headers: SentHeaders<'a>,
     bound_headers: BoundHeaders,
     expires_at: UtcSecond,
@@ -60,7 +62,7 @@ fn download_url(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, Ap
         Some("HEAD") => Action::Head,
         Some(_) => return Err(ApiError::InvalidRequest("method must be GET or HEAD".into())),
     };
-    let grant = app.grant(caller, action, &params.required("key")?)?;
+    let granted = app.grant(caller, action, &params.required("key")?)?;
     let disposition = disposition(params.get("disposition")?.as_deref(), params.get("filename")?.as_deref())?;
     let version = params.get("versionId")?;
     let mut query = Vec::new();
@@ -71,7 +73,7 @@ fn download_url(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, Ap
         query.push(("versionId", checked_version(version)?));
     }
     let expires_secs = app.download.clamp(params.integer("expiresIn")?);
-    signed_answer(app, &grant, &Terms { expires_secs, headers: &[], query: &query }, call)
+    signed_answer(&granted, &Terms { expires_secs, headers: &[], query: &query }, call)
 }
 
 /// A file name alone means that the file is to be saved under it.
@@ -108,17 +110,18 @@ struct UploadRequest {
 /// `POST /upload-url`
 pub(super) fn upload_url(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, ApiError> {
     let request: UploadRequest = call.json()?;
-    let grant = app.grant(caller, Action::Put, &request.key)?;
+    let granted = app.grant(caller, Action::Put, &request.key)?;
+    let (grant, storage) = &granted;
     let claim = UploadClaim {
         content_length: request.content_length,
         content_type: request.content_type.as_deref(),
         checksum_sha256: request.checksum_sha256.as_deref(),
         token_max_bytes: caller.max_upload_bytes(),
     };
-    let headers = app.upload_rules.headers(grant.key(), &claim)?;
+    let headers = storage.upload_rules.headers(grant.key(), &claim)?;
     let headers = headers.borrowed();
     let terms = Terms { expires_secs: app.upload.clamp(request.expires_in), headers: &headers, query: &[] };
-    signed_answer(app, &grant, &terms, call)
+    signed_answer(&granted, &terms, call)
 }
 
 #[derive(Deserialize)]
@@ -131,26 +134,27 @@ struct KeyRequest {
 /// `POST /delete-url`
 fn delete_url(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, ApiError> {
     let request: KeyRequest = call.json()?;
-    let grant = app.grant(caller, Action::Delete, &request.key)?;
+    let granted = app.grant(caller, Action::Delete, &request.key)?;
     let terms = Terms { expires_secs: app.upload.clamp(request.expires_in), ..Terms::default() };
-    signed_answer(app, &grant, &terms, call)
+    signed_answer(&granted, &terms, call)
 }
 
 /// `POST /v1/sign/download`
 pub(super) fn sign_download(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, ApiError> {
     let request: KeyRequest = call.json()?;
-    let grant = app.grant(caller, Action::Get, &request.key)?;
+    let granted = app.grant(caller, Action::Get, &request.key)?;
     let terms = Terms { expires_secs: app.download.clamp(request.expires_in), ..Terms::default() };
-    signed_answer(app, &grant, &terms, call)
+    signed_answer(&granted, &terms, call)
 }
 
-fn signed_answer(app: &App, grant: &Grant, terms: &Terms<'_>, call: &Call<'_>) -> Result<Reply, ApiError> {
-    let signed = app.signers.presign(grant, terms, call.now)?;
+fn signed_answer((grant, storage): &(Grant, &Backend), terms: &Terms<'_>, call: &Call<'_>) -> Result<Reply, ApiError> {
+    let signed = storage.signers.presign(grant, terms, call.now)?;
     let SignedUrl { method, url, bound_headers, expires_secs, expires_at } = signed;
     let answer = SignedUrlAnswer {
         method,
         url: url.expose(),
         key: grant.key().as_str(),
+        provider_id: &storage.name,
         headers: SentHeaders(terms.headers),
         bound_headers,
         expires_at,

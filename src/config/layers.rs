@@ -64,10 +64,18 @@ pub(super) fn defaults() -> Dict {
     Value::serialize(RawConfig::default()).ok().and_then(Value::into_dict).unwrap_or_default()
 }
 
-/// The value at a dotted path.
+/// The value at a dotted path of section and key.
 pub(super) fn find<'a>(tree: &'a Dict, path: &str) -> Option<&'a Value> {
     let (section, key) = path.split_once('.')?;
     tree.get(section)?.as_dict()?.get(key)
+}
+
+/// The default of what is written at a path: what stands in `[storages.NAME]` has those of `[storage]`.
+fn default_of<'a>(defaults: &'a Dict, path: &str) -> Option<&'a Value> {
+    match path.strip_prefix("storages.").and_then(|rest| rest.split_once('.')) {
+        Some((_, key)) => find(defaults, &format!("storage.{key}")),
+        None => defaults.get(path).or_else(|| find(defaults, path)),
+    }
 }
 
 fn variable<'a>(environment: &'a Environment, name: &str) -> Option<&'a str> {
@@ -119,7 +127,7 @@ impl Layer {
     fn new(name: &'static str, defaults: &Dict, entries: impl Iterator<Item = (String, String)>) -> Self {
         let mut tree = Dict::new();
         for (path, text) in entries {
-            let value = typed(&text, find(defaults, &path));
+            let value = typed(&text, default_of(defaults, &path));
             // A path of one part is kept as it is, so that it is reported as unknown.
             let (section, key) = path.split_once('.').unwrap_or((&path, ""));
             if key.is_empty() {
@@ -127,25 +135,27 @@ impl Layer {
             } else if let Value::Dict(_, keys) =
                 tree.entry(section.to_owned()).or_insert_with(|| Value::from(Dict::new()))
             {
-                insert(keys, known_table(defaults, section, key), key, value);
+                insert(keys, tables_in(defaults, &path), key, value);
             }
         }
         Self { name, tree }
     }
 }
 
-/// Whether the part of `key` in front of its first dot is a table of its own, such as `put` of `[storage]`.
-fn known_table(defaults: &Dict, section: &str, key: &str) -> bool {
-    let table = key.split_once('.').and_then(|(table, _)| find(defaults, &format!("{section}.{table}")));
-    table.is_some_and(|table| table.as_dict().is_some())
+/// How many tables the key at `path` lies in below its section: one in `storage.put.access_key_id` and
+/// `storages.eu.bucket`, two in `storages.eu.put.access_key_id`. A dot elsewhere belongs to a wrong key.
+fn tables_in(defaults: &Dict, path: &str) -> usize {
+    let names = usize::from(path.starts_with("storages."));
+    let table = path.rsplit_once('.').and_then(|(table, _)| default_of(defaults, table));
+    names.saturating_add(usize::from(table.is_some_and(|table| table.as_dict().is_some())))
 }
 
-fn insert(keys: &mut Dict, nested: bool, key: &str, value: Value) {
+fn insert(keys: &mut Dict, tables: usize, key: &str, value: Value) {
     match key.split_once('.') {
-        Some((table, key)) if nested => {
+        Some((table, key)) if tables > 0 => {
             let table = keys.entry(table.to_owned()).or_insert_with(|| Value::from(Dict::new()));
             if let Value::Dict(_, keys) = table {
-                keys.insert(key.to_owned(), value);
+                insert(keys, tables.saturating_sub(1), key, value);
             }
         }
         _ => {

@@ -27,8 +27,8 @@ pub use ambient::Ambient;
 pub use problem::{ConfigError, Problem};
 pub use raw::{RawConfig, Secret};
 pub use used::{
-    Addressing, Auth, Config, Cors, FetchRules, KeyLocation, KeySource, Life, LogFormat, Server, Storage, Telemetry,
-    TokenPlaces, Upload, Verify,
+    Addressing, Auth, Config, Cors, DEFAULT_STORAGE, FetchRules, KeyLocation, KeySource, Life, LogFormat, Server,
+    Storage, Telemetry, TokenPlaces, Verify,
 };
 
 /// The file that is read when none is named, if it is there.
@@ -202,28 +202,61 @@ impl Sources {
     }
 }
 
+/// The section of tables that all have the keys of `[storage]`.
+const STORAGES: &str = "storages";
+
 /// Takes the keys that do not exist out of the tree, with a suggestion for each.
 fn take_unknown_keys(tree: &mut Dict, sources: &Sources) -> Vec<Problem> {
     let known = layers::defaults();
+    let keys_of = |section: &str| known.get(section).and_then(Value::as_dict);
     let mut problems = Vec::new();
     for (section, value) in tree.iter_mut() {
-        let Some(known_keys) = known.get(section).and_then(Value::as_dict) else {
-            problems.push(sources.problem(section, unknown("section", section, known.keys())));
-            continue;
-        };
-        let Value::Dict(_, keys) = value else {
-            problems.push(sources.problem(section, format!("is a section: write [{section}]")));
-            *value = Value::from(Dict::new());
-            continue;
-        };
-        for key in keys.keys().filter(|key| !known_keys.contains_key(*key)) {
-            let path = format!("{section}.{key}");
-            problems.push(sources.problem(&path, unknown("key", key, known_keys.keys())));
+        match (known.get(section), keys_of(section)) {
+            (None, _) => problems.push(sources.problem(section, unknown("section", section, known.keys()))),
+            // A list: its entries know their own keys.
+            (Some(_), None) => {}
+            (Some(_), Some(known_keys)) => {
+                let Some(keys) = section_keys(section, value, sources, &mut problems) else { continue };
+                if section != STORAGES {
+                    take_unknown(section, keys, known_keys, sources, &mut problems);
+                    continue;
+                }
+                for (name, value) in keys.iter_mut() {
+                    let section = format!("{STORAGES}.{name}");
+                    let keys = section_keys(&section, value, sources, &mut problems);
+                    if let (Some(keys), Some(known_keys)) = (keys, keys_of("storage")) {
+                        take_unknown(&section, keys, known_keys, sources, &mut problems);
+                    }
+                }
+            }
         }
-        keys.retain(|key, _| known_keys.contains_key(key));
     }
     tree.retain(|section, _| known.contains_key(section));
     problems
+}
+
+fn section_keys<'a>(
+    section: &str,
+    value: &'a mut Value,
+    sources: &Sources,
+    problems: &mut Vec<Problem>,
+) -> Option<&'a mut Dict> {
+    if value.as_dict().is_none() {
+        problems.push(sources.problem(section, format!("is a section: write [{section}]")));
+        *value = Value::from(Dict::new());
+    }
+    match value {
+        Value::Dict(_, keys) => Some(keys),
+        _ => None,
+    }
+}
+
+fn take_unknown(section: &str, keys: &mut Dict, known: &Dict, sources: &Sources, problems: &mut Vec<Problem>) {
+    for key in keys.keys().filter(|key| !known.contains_key(*key)) {
+        let path = format!("{section}.{key}");
+        problems.push(sources.problem(&path, unknown("key", key, known.keys())));
+    }
+    keys.retain(|key, _| known.contains_key(key));
 }
 
 fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> String {
@@ -235,27 +268,36 @@ fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) 
     }
 }
 
-/// Reads the tree; a value of the wrong type is reported and its default used, to find the next.
+/// Reads the tree; a value of the wrong type is reported and taken out, to find the next.
 fn deserialize(mut tree: Dict, sources: &Sources, problems: &mut Vec<Problem>) -> RawConfig {
-    let defaults = layers::defaults();
     loop {
         let error = match Value::from(tree.clone()).deserialize::<RawConfig>() {
             Ok(raw) => return raw,
             Err(error) => error,
         };
-        let [section, key, ..] = error.path.as_slice() else {
-            problems.push(Problem { key: error.path.join("."), source: String::new(), message: explain(&error.kind) });
-            return RawConfig::default();
+        // Of a list in a section the whole list, of a list of tables all of them.
+        let depth = match error.path.first().map(String::as_str) {
+            Some(STORAGES) => 3,
+            Some("storage_routes") => 1,
+            _ => 2,
         };
-        let path = format!("{section}.{key}");
-        problems.push(sources.problem(&path, explain(&error.kind)));
-        let default = layers::find(&defaults, &path).cloned();
-        match (tree.get_mut(section), default) {
-            (Some(Value::Dict(_, keys)), Some(default)) if keys.get(key) != Some(&default) => {
-                keys.insert(key.clone(), default);
-            }
-            _ => return RawConfig::default(),
+        let path = error.path.get(..depth).unwrap_or(&error.path);
+        problems.push(sources.problem(&path.join("."), explain(&error.kind)));
+        if !remove(&mut tree, path) {
+            return RawConfig::default();
         }
+    }
+}
+
+/// Takes out what is at the path, so that its default counts. False if it is not there.
+fn remove(tree: &mut Dict, path: &[String]) -> bool {
+    match path {
+        [] => false,
+        [key] => tree.remove(key).is_some(),
+        [key, rest @ ..] => match tree.get_mut(key) {
+            Some(Value::Dict(_, keys)) => remove(keys, rest),
+            _ => false,
+        },
     }
 }
 

@@ -59,6 +59,8 @@ pub struct RawConfig {
     pub server: RawServer,
     pub auth: RawAuth,
     pub storage: RawStorage,
+    pub storages: BTreeMap<String, RawStorage>,
+    pub storage_routes: Vec<RawRoute>,
     pub keys: RawKeys,
     pub upload: RawUpload,
     pub download: RawLife,
@@ -205,7 +207,7 @@ pub struct RawIssuer {
     pub algorithms: Vec<String>,
 }
 
-/// `[storage]`
+/// `[storage]` and `[storages.NAME]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs, reason = "see RawConfig")]
@@ -214,6 +216,7 @@ pub struct RawStorage {
     pub public_endpoint: String,
     pub region: String,
     pub bucket: String,
+    pub prefix: String,
     pub addressing: String,
     pub provider: String,
     pub delete_all_versions: bool,
@@ -247,6 +250,7 @@ impl Default for RawStorage {
             public_endpoint: String::new(),
             region: "us-east-1".to_owned(),
             bucket: String::new(),
+            prefix: String::new(),
             addressing: "path".to_owned(),
             provider: "auto".to_owned(),
             delete_all_versions: false,
@@ -315,6 +319,17 @@ impl RawAccessKey {
             [&self.access_key_id, &self.access_key_id_file, &self.secret_access_key_file, &self.session_token_file];
         texts.iter().all(|text| text.is_empty()) && self.secret_access_key.is_empty() && self.session_token.is_empty()
     }
+}
+
+/// `[[storage_routes]]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawRoute {
+    pub stores: Vec<String>,
+    pub claim: String,
+    pub value: String,
+    pub storage: String,
 }
 
 /// `[keys]`

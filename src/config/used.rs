@@ -12,6 +12,7 @@ use url::Url;
 use super::Access;
 use super::raw::Secret;
 use crate::domain::key::KeyRules;
+use crate::domain::route::StorageIndex;
 use crate::domain::sigv4::BucketAddress;
 use crate::domain::token::{Expected, Revoked, TokenRules, VerifyKey};
 use crate::domain::upload::UploadRules;
@@ -25,12 +26,14 @@ pub struct Config {
     pub server: Server,
     /// Which tokens are taken.
     pub auth: Auth,
-    /// The bucket.
+    /// The default bucket.
     pub storage: Storage,
+    /// The others, in the order of their indices.
+    pub storages: Vec<Storage>,
     /// What is a key.
     pub key_rules: KeyRules,
-    /// Uploads: the lives of PUT and DELETE URLs, and what a PUT is held to.
-    pub upload: Upload,
+    /// The lives of PUT and DELETE URLs.
+    pub upload: Life,
     /// The lives of GET and HEAD URLs.
     pub download: Life,
     /// Logs.
@@ -39,6 +42,13 @@ pub struct Config {
     pub warnings: Vec<String>,
     /// What follows from the settings and does not stand in them, one sentence each.
     pub notes: Vec<String>,
+}
+
+impl Config {
+    /// Every storage, the default one first.
+    pub fn all_storages(&self) -> impl Iterator<Item = &Storage> {
+        std::iter::once(&self.storage).chain(&self.storages)
+    }
 }
 
 /// `[auth]`
@@ -64,6 +74,8 @@ pub struct Auth {
     pub denied_file: Option<PathBuf>,
     /// How many verified tokens are remembered.
     pub cache: CacheLimits,
+    /// The names of the storages that stores may lie in, in the order of their indices.
+    pub storage_names: Vec<String>,
 }
 
 /// A place that keys come from while the service runs.
@@ -175,9 +187,16 @@ pub enum Addressing {
     VirtualHost,
 }
 
-/// `[storage]`
+/// What `[storage]` is called.
+pub const DEFAULT_STORAGE: &str = "default";
+
+/// `[storage]` and `[storages.NAME]`
 #[derive(Debug, Clone)]
 pub struct Storage {
+    /// The NAME, or [`DEFAULT_STORAGE`].
+    pub name: String,
+    /// Its place among all storages.
+    pub index: StorageIndex,
     /// Where this process reaches S3.
     pub endpoint: Url,
     /// The same, with the bucket in it.
@@ -188,6 +207,8 @@ pub struct Storage {
     pub addressing: Addressing,
     /// The bucket's name.
     pub bucket: String,
+    /// Precedes every key in the bucket: empty, or folders with a slash at the end. It needs no encoding.
+    pub prefix: String,
     /// Whether a delete takes all versions of an object.
     pub delete_all_versions: bool,
     /// Whose storage it is, and so what it can do.
@@ -206,15 +227,8 @@ pub struct Storage {
     pub probe_interval: Duration,
     /// What becomes of a bucket that does not take our signatures at the start.
     pub verify: Verify,
-}
-
-/// `[upload]`
-#[derive(Debug, Clone)]
-pub struct Upload {
-    /// The lives of PUT and DELETE URLs.
-    pub life: Life,
-    /// What a PUT is held to.
-    pub rules: UploadRules,
+    /// What a PUT is held to: `[upload]`, as far as this storage keeps it.
+    pub upload_rules: UploadRules,
     /// Bounds that would be set if the storage kept them, by their name in `boundHeaders`.
     pub left_out: Vec<&'static str>,
 }

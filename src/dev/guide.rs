@@ -15,18 +15,20 @@ pub(super) struct Guide<'a> {
     pub(super) store: &'a str,
     pub(super) token: &'a str,
     pub(super) folder: &'a Path,
+    pub(super) config: &'a Path,
     pub(super) kept: bool,
 }
 
 impl fmt::Display for Guide<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { signer, s3, bucket, store, token, folder, kept } = self;
+        let Self { signer, s3, bucket, store, token, folder, config, kept } = self;
         let folder = folder.display();
         let fate = if *kept { "kept" } else { "removed at the end; --data DIR keeps files" };
         writeln!(f, "signer:  http://{signer}")?;
         writeln!(f, "S3:      http://{s3}, bucket {bucket}, in {folder} ({fate})")?;
         writeln!(f, "store:   {store}")?;
         writeln!(f, "token: {token}")?;
+        writeln!(f, "config:  {0}, as in `signer check --config {0}`", config.display())?;
         writeln!(f, "\nMove a file up, down and away. The bytes go to S3, the signer sees none of them.")?;
         writeln!(f, "Paste the lines into another terminal, one after another or all at once.\n")?;
         self.commands(f)?;

@@ -4,7 +4,7 @@ mod guide;
 mod s3;
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -86,7 +86,9 @@ pub async fn dev(options: &Options, out: &mut impl io::Write) -> Result<(), DevE
     // A new one at each start.
     let key = AccessKey { id: random_text()?, secret: random_text()? };
     let origins = origins(address, &options.origins);
-    let config = configure(address, s3_address, &key, &origins)?;
+    let settings = settings(address, s3_address, &key, &origins)?;
+    let config = config::from_flags(&settings)?;
+    let config_file = write_config(&settings)?;
     logs::start(config.telemetry);
     let s3 = EmbeddedS3::open(folder.path(), BUCKET, &key, origins).map_err(DevError::System)?;
     tokio::spawn(s3.serve(s3_listener));
@@ -99,6 +101,7 @@ pub async fn dev(options: &Options, out: &mut impl io::Write) -> Result<(), DevE
         store: &options.store,
         token: &token,
         folder: folder.path(),
+        config: config_file.path(),
         kept: options.data.is_some(),
     };
     write!(out, "{guide}")?;
@@ -157,7 +160,9 @@ fn origins(address: SocketAddr, further: &[String]) -> Vec<String> {
     local.chain(further.iter().cloned()).collect()
 }
 
-fn configure(address: SocketAddr, s3: SocketAddr, key: &AccessKey, origins: &[String]) -> Result<Config, DevError> {
+type Settings = Vec<(String, String)>;
+
+fn settings(address: SocketAddr, s3: SocketAddr, key: &AccessKey, origins: &[String]) -> Result<Settings, DevError> {
     let origins = serde_json::to_string(origins).map_err(|error| DevError::System(error.to_string()))?;
     let flags = [
         ("server.listen", address.to_string()),
@@ -168,7 +173,20 @@ fn configure(address: SocketAddr, s3: SocketAddr, key: &AccessKey, origins: &[St
         ("storage.access_key_id", key.id.clone()),
         ("storage.secret_access_key", key.secret.clone()),
     ];
-    Ok(config::from_flags(&flags.map(|(key, value)| (key.to_owned(), value)))?)
+    Ok(flags.map(|(key, value)| (key.to_owned(), value)).into())
+}
+
+/// The settings as a file, which is gone at the end, for `signer check` and the other commands. It holds the
+/// secrets of this run, and only its owner can read it.
+fn write_config(settings: &Settings) -> Result<tempfile::NamedTempFile, DevError> {
+    let mut file = tempfile::Builder::new().prefix("filesync-signer-dev-").suffix(".toml").tempfile()?;
+    for (key, value) in settings {
+        // A list is written as TOML has it already; no text in `settings` has a character that JSON writes in another way.
+        let value = if value.starts_with('[') { value.clone() } else { format!("\"{value}\"") };
+        writeln!(file, "{key} = {value}")?;
+    }
+    file.flush()?;
+    Ok(file)
 }
 
 fn mint(config: &Config, store: &str) -> Result<String, DevError> {

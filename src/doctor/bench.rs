@@ -14,8 +14,9 @@ use reqwest::{Method, StatusCode};
 
 use super::DoctorError;
 use crate::config::Storage;
-use crate::domain::key::{KeyFormat, KeyRules, ObjectKey};
+use crate::domain::key::{KeyFormat, KeyRules, MAX_KEY_BYTES, ObjectKey};
 use crate::domain::policy::{Action, Caller, decide};
+use crate::domain::route::{StorageIndex, StorageRoutes};
 use crate::domain::sigv4::{BucketAddress, Terms};
 use crate::domain::token::{MintClaims, TokenRules, Verifier, VerifyKey, mint_hs256};
 use crate::storage::{BucketError, Signers, bucket_error, element, http_client, read_body};
@@ -146,9 +147,9 @@ impl<'a> Bench<'a> {
             own: Site::new(storage, own, signers)?,
             public: Site::new(storage, public, for_public)?,
             clock,
-            caller: caller(clock())?,
+            caller: caller(storage.index, clock())?,
             folder: format!("{STORE}/{}", random_text()?),
-            rules: KeyRules { files_root: String::new(), format: KeyFormat::Path },
+            rules: KeyRules { files_root: String::new(), format: KeyFormat::Path, max_bytes: MAX_KEY_BYTES },
             written: Mutex::default(),
         })
     }
@@ -249,11 +250,11 @@ impl<'a> Bench<'a> {
 }
 
 /// A caller for our own store. There is no way to one but a token, so we are our own identity provider for a moment.
-fn caller(now: Timestamp) -> Result<Arc<Caller>, DoctorError> {
+fn caller(storage: StorageIndex, now: Timestamp) -> Result<Arc<Caller>, DoctorError> {
     let unusable = |error: &dyn std::fmt::Display| DoctorError::Caller(error.to_string());
     let secret = random_text()?;
     let key = VerifyKey::hs256(secret.as_bytes()).map_err(|error| unusable(&error))?;
-    let rules = TokenRules::default();
+    let rules = TokenRules { routes: StorageRoutes::all_to(storage), ..TokenRules::default() };
     let claim = rules.store_claim().unwrap_or_default().to_owned();
     let stores = [STORE.to_owned()];
     let token = mint_hs256(secret.as_bytes(), &claim, &stores, &MintClaims::default(), CALLER_TTL_SECS, now)

@@ -132,7 +132,7 @@ async fn write_once(bench: &Bench<'_>, site: &Site) -> Result<Verdict, String> {
 async fn copy_source(bench: &Bench<'_>, site: &Site) -> Result<Verdict, String> {
     let (victim, own) = (bench.key("victim")?, bench.key("copier")?);
     put_plainly(bench, site, Ask::put(&victim, "somebody else's")).await?;
-    let source = format!("/{}/{}", bench.storage.bucket, victim.as_str());
+    let source = format!("/{}/{}{}", bench.storage.bucket, bench.storage.prefix, victim.as_str());
     let bound = [("content-length", "11"), ("content-type", TYPE)];
     let sent = [("content-type", TYPE), ("x-amz-copy-source", source.as_str())];
     let heard = bench.ask(site, Ask { bound: &bound, sent: &sent, ..Ask::put(&own, "hello world") }).await?;

@@ -53,8 +53,8 @@ fn judge_one(bench: &Bench<'_>, action: Action, heard: &Heard, body: &str) -> Ve
             Action::Delete => "s3:DeleteObject",
         };
         let fix = format!(
-            "give the access key {right} on arn:aws:s3:::{}/*; where nothing is allowed, some servers mean a wrong secret",
-            bench.storage.bucket
+            "give the access key {right} on arn:aws:s3:::{}/{}*; where nothing is allowed, some servers mean a wrong secret",
+            bench.storage.bucket, bench.storage.prefix
         );
         return Verdict::Fail(shown, fix);
     }

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! A step that fails ends those after it that need it, with one line that says so.
-//! What was put is deleted at the end, also after Ctrl-C. No line holds a secret,
+//! What was put is deleted at the end, also after Ctrl-C, SIGTERM and a closed terminal. No line holds a secret,
 //! the query of a URL, or text of the server besides its error code.
 
 mod bench;
@@ -24,8 +24,9 @@ mod report;
 mod rule;
 
 use jiff::Timestamp;
+use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::Config;
+use crate::config::{Config, Storage};
 use bench::Bench;
 use report::{Report, Stopped};
 
@@ -46,22 +47,23 @@ pub enum DoctorError {
     Caller(String),
 }
 
-/// Checks the bucket of `config`, telling each line as it comes; with `fix_cors` adds the CORS rule where it is missing.
+/// Checks one bucket of `config`, telling each line as it comes; with `fix_cors` adds the CORS rule where it is missing.
 ///
 /// # Errors
 ///
 /// [`DoctorError`] when this machine lacks something. A bucket that fails is no error but a line.
 pub async fn check(
     config: &Config,
+    storage: &Storage,
     fix_cors: bool,
     clock: fn() -> Timestamp,
     tell: &mut (dyn FnMut(&Line) + Send),
 ) -> Result<Vec<Line>, DoctorError> {
-    let bench = Bench::new(&config.storage, clock)?;
-    let mut report = Report::new(tell);
+    let bench = Bench::new(storage, clock)?;
+    let mut report = Report::new(shown_name(config, storage), tell);
     let ended = tokio::select! {
         ended = examine(&bench, config, fix_cors, &mut report) => Some(ended),
-        Ok(()) = tokio::signal::ctrl_c() => None,
+        () = interrupted() => None,
     };
     match ended {
         Some(Ok(())) => {}
@@ -75,18 +77,37 @@ pub async fn check(
     Ok(report.into_lines())
 }
 
+/// Ends at a signal that would end the process, whose objects would then stay.
+async fn interrupted() {
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+}
+
 /// The cheap part of [`check`], for the start: one request, which changes nothing.
 ///
 /// # Errors
 ///
 /// [`DoctorError`] when this machine lacks something. A bucket that fails is no error but a line.
-pub async fn verify(config: &Config, clock: fn() -> Timestamp) -> Result<Vec<Line>, DoctorError> {
-    let bench = Bench::new(&config.storage, clock)?;
+pub async fn verify(config: &Config, storage: &Storage, clock: fn() -> Timestamp) -> Result<Vec<Line>, DoctorError> {
+    let bench = Bench::new(storage, clock)?;
     let mut nobody = |_: &Line| {};
-    let mut report = Report::new(&mut nobody);
+    let mut report = Report::new(shown_name(config, storage), &mut nobody);
     // What stopped it is a line of its own.
     let _ = reach::reach(&bench, &mut report).await;
     Ok(report.into_lines())
+}
+
+/// The storage's name where there are several.
+fn shown_name(config: &Config, storage: &Storage) -> Option<String> {
+    (!config.storages.is_empty()).then(|| storage.name.clone())
 }
 
 async fn examine(bench: &Bench<'_>, config: &Config, fix_cors: bool, report: &mut Report<'_>) -> Result<(), Stopped> {
@@ -94,6 +115,6 @@ async fn examine(bench: &Bench<'_>, config: &Config, fix_cors: bool, report: &mu
     bucket::permissions(bench, report).await?;
     let site = bucket::public(bench, report).await;
     bucket::round_trip(bench, site, report).await?;
-    bounds::bounds(bench, site, &config.upload.rules, report).await;
-    cors::cors(bench, site, &Pages::of(config), fix_cors, report).await
+    bounds::bounds(bench, site, &bench.storage.upload_rules, report).await;
+    cors::cors(bench, site, &Pages::of(config, bench.storage), fix_cors, report).await
 }

@@ -24,6 +24,9 @@ pub enum Status {
 /// One check: what was found, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
+    /// The storage, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<String>,
     /// Its name, the same in every run.
     pub check: String,
     /// How it went.
@@ -41,7 +44,8 @@ impl fmt::Display for Line {
             Status::Warn => "warn",
             Status::Fail => "FAIL",
         };
-        write!(f, "{status} {}: {}", self.check, self.evidence)?;
+        let storage = self.storage.as_ref().map(|name| format!("[{name}] ")).unwrap_or_default();
+        write!(f, "{status} {storage}{}: {}", self.check, self.evidence)?;
         match &self.fix {
             Some(fix) => write!(f, "; fix: {fix}"),
             None => Ok(()),
@@ -72,13 +76,14 @@ pub(super) struct Stopped(pub(super) &'static str);
 
 /// The lines so far; each is told as it comes.
 pub(super) struct Report<'a> {
+    storage: Option<String>,
     lines: Vec<Line>,
     tell: &'a mut (dyn FnMut(&Line) + Send),
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(tell: &'a mut (dyn FnMut(&Line) + Send)) -> Self {
-        Self { lines: Vec::new(), tell }
+    pub(super) fn new(storage: Option<String>, tell: &'a mut (dyn FnMut(&Line) + Send)) -> Self {
+        Self { storage, lines: Vec::new(), tell }
     }
 
     pub(super) fn ok(&mut self, check: &str, evidence: impl Into<String>) {
@@ -119,7 +124,7 @@ impl<'a> Report<'a> {
     }
 
     fn line(&mut self, check: &str, status: Status, evidence: String, fix: Option<String>) {
-        let line = Line { check: check.to_owned(), status, evidence, fix };
+        let line = Line { storage: self.storage.clone(), check: check.to_owned(), status, evidence, fix };
         (self.tell)(&line);
         self.lines.push(line);
     }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::config::Config;
+use crate::config::{Config, Storage};
 use crate::domain::upload::{ChecksumRule, UploadRules};
 
 /// The pages that use the bucket.
@@ -15,10 +15,10 @@ pub struct Pages<'a> {
 }
 
 impl<'a> Pages<'a> {
-    /// The pages of this configuration.
+    /// The pages of this configuration, as far as they use this storage.
     #[must_use]
-    pub fn of(config: &'a Config) -> Self {
-        Self { origins: &config.server.cors.origins, headers: sent_headers(&config.upload.rules) }
+    pub fn of(config: &'a Config, storage: &Storage) -> Self {
+        Self { origins: &config.server.cors.origins, headers: sent_headers(&storage.upload_rules) }
     }
 }
 

@@ -33,11 +33,13 @@ pub struct KeyRules {
     pub files_root: String,
     /// Which shapes are keys.
     pub format: KeyFormat,
+    /// The longest key in bytes: [`MAX_KEY_BYTES`] less what precedes keys in their buckets.
+    pub max_bytes: usize,
 }
 
 /// A key that every S3 server reads as the same object.
 ///
-/// UTF-8, at most [`MAX_KEY_BYTES`], two or more segments, none of them empty
+/// UTF-8, at most [`KeyRules::max_bytes`], two or more segments, none of them empty
 /// or a dot segment, no control character, no backslash, nothing that looks
 /// percent-encoded. Which store it belongs to is its first segment; whether the
 /// caller may touch it is for [`super::policy::decide`].
@@ -50,9 +52,12 @@ pub enum KeyError {
     /// Nothing is left after the files root.
     #[error("the key is empty")]
     Empty,
-    /// More than [`MAX_KEY_BYTES`] bytes.
-    #[error("the key is longer than 1024 bytes of UTF-8")]
-    TooLong,
+    /// More bytes than [`KeyRules::max_bytes`].
+    #[error("the key is longer than {limit} bytes of UTF-8")]
+    TooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// Two slashes in a row, or one at an end.
     #[error("the key has an empty segment")]
     EmptySegment,
@@ -87,6 +92,9 @@ impl ObjectKey {
     /// [`KeyError`] names the first rule that is broken.
     pub fn parse(path: &str, rules: &KeyRules) -> Result<Self, KeyError> {
         let key = strip_files_root(path, &rules.files_root);
+        if key.len() > rules.max_bytes {
+            return Err(KeyError::TooLong { limit: rules.max_bytes });
+        }
         check_key(key)?;
         match rules.format {
             KeyFormat::ContentAddressed if !is_content_addressed(key) => Err(KeyError::NotContentAddressed),
@@ -147,7 +155,7 @@ pub(crate) fn check_segments(key: &str) -> Result<(), KeyError> {
         return Err(KeyError::Empty);
     }
     if key.len() > MAX_KEY_BYTES {
-        return Err(KeyError::TooLong);
+        return Err(KeyError::TooLong { limit: MAX_KEY_BYTES });
     }
     if key.chars().any(is_control) {
         return Err(KeyError::ControlCharacter);
@@ -203,7 +211,7 @@ mod tests {
     const HASH: &str = "3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a";
 
     fn rules(format: KeyFormat) -> KeyRules {
-        KeyRules { files_root: "livestore-filesync-files".into(), format }
+        KeyRules { files_root: "livestore-filesync-files".into(), format, max_bytes: MAX_KEY_BYTES }
     }
 
     fn parse(path: &str) -> Result<String, KeyError> {
@@ -273,8 +281,8 @@ mod tests {
     #[test]
     fn keys_end_at_1024_bytes() {
         assert!(parse(&format!("s1/{}", "a".repeat(1021))).is_ok());
-        assert_eq!(parse(&format!("s1/{}", "a".repeat(1022))), Err(KeyError::TooLong));
-        assert_eq!(parse(&format!("s1/{}", "é".repeat(511))), Err(KeyError::TooLong));
+        assert_eq!(parse(&format!("s1/{}", "a".repeat(1022))), Err(KeyError::TooLong { limit: 1024 }));
+        assert_eq!(parse(&format!("s1/{}", "é".repeat(511))), Err(KeyError::TooLong { limit: 1024 }));
     }
 
     /// K16: in the content-addressed format no extra character is a key.

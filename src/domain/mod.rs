@@ -17,6 +17,7 @@ pub mod json;
 pub mod key;
 pub mod media_type;
 pub mod policy;
+pub mod route;
 pub mod sigv4;
 pub mod store;
 pub mod token;

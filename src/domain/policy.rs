@@ -5,11 +5,12 @@
 //! ```compile_fail
 //! # use filesync_signer::domain::policy::{Action, Grant};
 //! # fn steal(key: filesync_signer::domain::key::ObjectKey) -> Grant {
-//! Grant { action: Action::Put, key }
+//! Grant { action: Action::Put, key, storage: Default::default() }
 //! # }
 //! ```
 
 use super::key::ObjectKey;
+use super::route::StorageIndex;
 use super::store::StoreId;
 
 /// What a caller wants to do with one object.
@@ -63,13 +64,22 @@ impl Permissions {
     }
 }
 
+/// A store, and the storage that it lies in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacedStore {
+    /// The folder of the caller.
+    pub store: StoreId,
+    /// Where that folder is.
+    pub storage: StorageIndex,
+}
+
 /// Someone whose token was verified, and what that token gives.
 ///
 /// Made by [`super::token::Verifier`] only. An empty list gives nothing, never everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     pub(super) subject: Option<String>,
-    pub(super) stores: Vec<StoreId>,
+    pub(super) stores: Vec<PlacedStore>,
     pub(super) permissions: Permissions,
     /// `None`: the whole store. `Some`: only keys under one of these.
     pub(super) prefixes: Option<Vec<String>>,
@@ -102,9 +112,9 @@ impl Caller {
         self.max_upload_bytes
     }
 
-    /// The stores that the token names.
+    /// The stores that the token names, and where they lie.
     #[must_use]
-    pub fn stores(&self) -> &[StoreId] {
+    pub fn stores(&self) -> &[PlacedStore] {
         &self.stores
     }
 }
@@ -114,6 +124,7 @@ impl Caller {
 pub struct Grant {
     action: Action,
     key: ObjectKey,
+    storage: StorageIndex,
 }
 
 impl Grant {
@@ -127,6 +138,12 @@ impl Grant {
     #[must_use]
     pub const fn key(&self) -> &ObjectKey {
         &self.key
+    }
+
+    /// The storage that the object lies in, and the only one that takes this grant.
+    #[must_use]
+    pub const fn storage(&self) -> StorageIndex {
+        self.storage
     }
 }
 
@@ -156,9 +173,9 @@ pub fn decide(caller: &Caller, action: Action, key: ObjectKey) -> Result<Grant, 
     if caller.stores.is_empty() {
         return Err(Denied::NoStore);
     }
-    if !caller.stores.iter().any(|store| key.is_in(store)) {
+    let Some(PlacedStore { storage, .. }) = caller.stores.iter().find(|placed| key.is_in(&placed.store)) else {
         return Err(Denied::OutsideStore);
-    }
+    };
     if let Some(prefixes) = &caller.prefixes
         && !prefixes.iter().any(|prefix| key.is_under(prefix))
     {
@@ -170,13 +187,13 @@ pub fn decide(caller: &Caller, action: Action, key: ObjectKey) -> Result<Grant, 
         Action::Put => caller.permissions.write,
         Action::Delete => caller.permissions.delete,
     };
-    if allowed { Ok(Grant { action, key }) } else { Err(Denied::Operation) }
+    if allowed { Ok(Grant { action, key, storage: *storage }) } else { Err(Denied::Operation) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::key::{KeyFormat, KeyRules};
+    use crate::domain::key::{KeyFormat, KeyRules, MAX_KEY_BYTES};
     use crate::domain::store::StoreIdRule;
 
     const ACTIONS: [Action; 4] = [Action::Get, Action::Head, Action::Put, Action::Delete];
@@ -184,7 +201,14 @@ mod tests {
     fn caller(stores: &[&str]) -> Caller {
         Caller {
             subject: None,
-            stores: stores.iter().map(|s| StoreId::parse(s, StoreIdRule::Strict).unwrap()).collect(),
+            stores: stores
+                .iter()
+                .enumerate()
+                .map(|(place, store)| PlacedStore {
+                    store: StoreId::parse(store, StoreIdRule::Strict).unwrap(),
+                    storage: StorageIndex::new(place),
+                })
+                .collect(),
             permissions: Permissions::ALL,
             prefixes: None,
             max_upload_bytes: None,
@@ -192,7 +216,7 @@ mod tests {
     }
 
     fn key(text: &str) -> ObjectKey {
-        let rules = KeyRules { files_root: String::new(), format: KeyFormat::Path };
+        let rules = KeyRules { files_root: String::new(), format: KeyFormat::Path, max_bytes: MAX_KEY_BYTES };
         ObjectKey::parse(text, &rules).unwrap()
     }
 
@@ -244,5 +268,15 @@ mod tests {
     fn a_grant_carries_what_was_decided() {
         let grant = decide(&caller(&["s1"]), Action::Put, key("s1/f")).unwrap();
         assert_eq!((grant.action(), grant.key().as_str()), (Action::Put, "s1/f"));
+        assert_eq!(grant.storage(), StorageIndex::new(0));
+    }
+
+    /// Each store has its own storage, and a grant is for that of its key.
+    #[test]
+    fn a_grant_is_for_the_storage_of_its_store() {
+        let caller = caller(&["s1", "s2"]);
+        for (name, place) in [("s1/f", 0), ("s2/f", 1)] {
+            assert_eq!(decide(&caller, Action::Get, key(name)).unwrap().storage(), StorageIndex::new(place));
+        }
     }
 }

@@ -214,7 +214,7 @@ fn checksum_in(key: &ObjectKey) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::key::{KeyFormat, KeyRules};
+    use crate::domain::key::{KeyFormat, KeyRules, MAX_KEY_BYTES};
 
     const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     const BASE64: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
@@ -231,7 +231,11 @@ mod tests {
     }
 
     fn key(text: &str) -> ObjectKey {
-        ObjectKey::parse(text, &KeyRules { files_root: String::new(), format: KeyFormat::Path }).unwrap()
+        ObjectKey::parse(
+            text,
+            &KeyRules { files_root: String::new(), format: KeyFormat::Path, max_bytes: MAX_KEY_BYTES },
+        )
+        .unwrap()
     }
 
     fn bound(

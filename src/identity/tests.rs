@@ -45,7 +45,7 @@ fn a_good_token_is_remembered_and_a_refused_one_is_not() {
     let authenticator = Authenticator::new(keys(&[SECRET]), rules(), LIMITS);
     let (good, forged) = (token(SECRET, "s1", 60), token(OTHER, "s1", 60));
     for _ in 0..2 {
-        assert_eq!(authenticator.authenticate(&good, at(NOW)).unwrap().stores()[0].as_str(), "s1");
+        assert_eq!(authenticator.authenticate(&good, at(NOW)).unwrap().stores()[0].store.as_str(), "s1");
         assert_eq!(authenticator.authenticate(&forged, at(NOW)), Err(TokenError::Signature));
     }
     // Expired from the start: a refusal, although its signature holds.

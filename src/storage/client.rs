@@ -59,7 +59,7 @@ pub enum BucketError {
         /// The S3 error code, such as `AccessDenied`, or nothing.
         code: String,
     },
-    /// The grant is for another action than the call. Never seen unless a handler is wrong.
+    /// The grant is for another action, or another storage. Never seen unless a handler is wrong.
     #[error("the grant does not allow this call")]
     WrongGrant,
     /// The credentials have ended, or none have come yet.
@@ -84,6 +84,8 @@ impl From<Refusal> for BucketError {
 pub struct BucketClient {
     pub(super) http: reqwest::Client,
     bucket: rusty_s3::Bucket,
+    /// Precedes every key.
+    prefix: String,
     signers: Arc<Signers>,
     first_byte_timeout: Duration,
     pub(super) call_timeout: Duration,
@@ -118,6 +120,7 @@ impl BucketClient {
         Ok(Self {
             http,
             bucket,
+            prefix: storage.prefix.clone(),
             signers,
             first_byte_timeout: storage.first_byte_timeout,
             call_timeout: storage.call_timeout,
@@ -131,6 +134,17 @@ impl BucketClient {
         &self.signers
     }
 
+    /// The name that the object has in the bucket.
+    pub(super) fn object_name(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    /// Whether the grant is for this action, in this storage.
+    fn takes(&self, grant: &Grant, action: Action) -> Result<(), BucketError> {
+        let fits = grant.action() == action && grant.storage() == self.signers.storage();
+        if fits { Ok(()) } else { Err(BucketError::WrongGrant) }
+    }
+
     /// What a call is signed with now.
     pub(super) fn held(&self, action: Action, now: Timestamp) -> Result<Arc<Held>, BucketError> {
         self.signers.for_call(action, now).ok_or(BucketError::NoCredentials)
@@ -142,12 +156,12 @@ impl BucketClient {
     ///
     /// [`BucketError`] when the bucket did not confirm it.
     pub async fn delete(&self, grant: &Grant, now: Timestamp) -> Result<(), BucketError> {
-        let Action::Delete = grant.action() else { return Err(BucketError::WrongGrant) };
+        self.takes(grant, Action::Delete)?;
         if self.all_versions {
             return self.delete_all_versions(grant, now).await;
         }
-        let held = self.held(Action::Delete, now)?;
-        let call = self.bucket.delete_object(Some(held.credentials()), grant.key().as_str());
+        let (held, name) = (self.held(Action::Delete, now)?, self.object_name(grant.key().as_str()));
+        let call = self.bucket.delete_object(Some(held.credentials()), &name);
         let url = call.sign_with_time(held.life(OWN_URL_LIFE, now), &now);
         let answer = self.send(self.http.request(Method::DELETE, url)).await?;
         self.deleted(answer).await
@@ -171,9 +185,9 @@ impl BucketClient {
     ///
     /// [`BucketError`] when the bucket says neither.
     pub async fn head(&self, grant: &Grant, now: Timestamp) -> Result<Option<ObjectInfo>, BucketError> {
-        let Action::Head = grant.action() else { return Err(BucketError::WrongGrant) };
-        let held = self.held(Action::Head, now)?;
-        let mut call = self.bucket.head_object(Some(held.credentials()), grant.key().as_str());
+        self.takes(grant, Action::Head)?;
+        let (held, name) = (self.held(Action::Head, now)?, self.object_name(grant.key().as_str()));
+        let mut call = self.bucket.head_object(Some(held.credentials()), &name);
         // Signed, because strict servers refuse an `x-amz-*` header that is not.
         call.headers_mut().insert(CHECKSUM_MODE, "ENABLED");
         let url = call.sign_with_time(held.life(OWN_URL_LIFE, now), &now);
@@ -191,7 +205,8 @@ impl BucketClient {
     /// Reads one object, for the probe. Only status and error code are looked at.
     pub(super) async fn get_for_probe(&self, key: &'static str, now: Timestamp) -> Result<Probed, BucketError> {
         let held = self.held(Action::Get, now)?;
-        let call = self.bucket.get_object(Some(held.credentials()), key);
+        let name = self.object_name(key);
+        let call = self.bucket.get_object(Some(held.credentials()), &name);
         let url = call.sign_with_time(held.life(OWN_URL_LIFE, now), &now);
         let answer = self.send(self.http.request(Method::GET, url)).await?;
         let date = answer.headers().get(reqwest::header::DATE).and_then(|date| http_date(date.to_str().ok()?));
@@ -199,9 +214,9 @@ impl BucketClient {
     }
 
     /// A URL that deletes one version of an object.
-    pub(super) fn version_url(&self, key: &str, version: String, now: Timestamp) -> Result<Url, BucketError> {
+    pub(super) fn version_url(&self, name: &str, version: String, now: Timestamp) -> Result<Url, BucketError> {
         let held = self.held(Action::Delete, now)?;
-        let mut call = self.bucket.delete_object(Some(held.credentials()), key);
+        let mut call = self.bucket.delete_object(Some(held.credentials()), name);
         call.query_mut().insert("versionId", version);
         Ok(call.sign_with_time(held.life(OWN_URL_LIFE, now), &now))
     }

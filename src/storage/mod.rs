@@ -4,6 +4,7 @@
 //! which asks for one constant key that no caller can name, and the bucket's
 //! CORS document, which `signer check` reads and writes for an operator.
 
+mod backend;
 mod client;
 mod cors;
 mod credentials;
@@ -11,6 +12,7 @@ mod probe;
 mod provider;
 mod versions;
 
+pub use backend::Backend;
 pub use client::{BucketClient, BucketError, ClientError, ObjectInfo};
 pub(crate) use client::{bucket_error, element, http_client, http_date, read_body};
 pub(crate) use credentials::KeyInForce;

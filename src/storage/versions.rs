@@ -62,16 +62,16 @@ impl BucketClient {
     /// # Errors
     ///
     /// [`BucketError`] when the bucket did not confirm all of it; what was deleted by then stays deleted.
-    pub async fn delete_all_versions(&self, grant: &Grant, now: Timestamp) -> Result<(), BucketError> {
-        let Action::Delete = grant.action() else { return Err(BucketError::WrongGrant) };
+    pub(super) async fn delete_all_versions(&self, grant: &Grant, now: Timestamp) -> Result<(), BucketError> {
+        let name = self.object_name(grant.key().as_str());
         let deleted = async {
             loop {
-                let versions = self.versions(grant.key().as_str(), now).await?;
+                let versions = self.versions(&name, now).await?;
                 if versions.is_empty() {
                     return Ok(());
                 }
                 for version in versions {
-                    self.delete_version(grant.key().as_str(), &version, now).await?;
+                    self.delete_version(&name, &version, now).await?;
                 }
             }
         };
@@ -79,8 +79,8 @@ impl BucketClient {
     }
 
     /// Those of the first page: in the order of the keys, the key itself stands before all that begin with it.
-    async fn versions(&self, key: &str, now: Timestamp) -> Result<Vec<String>, BucketError> {
-        let query = [("encoding-type", "url"), ("max-keys", PAGE), ("prefix", key), ("versions", "")];
+    async fn versions(&self, name: &str, now: Timestamp) -> Result<Vec<String>, BucketError> {
+        let query = [("encoding-type", "url"), ("max-keys", PAGE), ("prefix", name), ("versions", "")];
         let url = self.bucket_url(Action::Delete, rusty_s3::Method::Get, &query, &[], now)?;
         let mut answer = self.send(self.http.request(Method::GET, url)).await?;
         if !answer.status().is_success() {
@@ -90,11 +90,11 @@ impl BucketClient {
         let body = body_within(&mut answer, MAX_LIST_BYTES).await.map_err(super::client::bucket_error)?;
         let listed = body.and_then(|body| Listed::parse(std::str::from_utf8(&body).ok()?));
         let unreadable = || BucketError::from(Refusal { status, code: "UnreadableVersions".to_owned() });
-        Ok(listed.ok_or_else(unreadable)?.of(key))
+        Ok(listed.ok_or_else(unreadable)?.of(name))
     }
 
-    async fn delete_version(&self, key: &str, version: &str, now: Timestamp) -> Result<(), BucketError> {
-        let url = self.version_url(key, version.to_owned(), now)?;
+    async fn delete_version(&self, name: &str, version: &str, now: Timestamp) -> Result<(), BucketError> {
+        let url = self.version_url(name, version.to_owned(), now)?;
         let answer = self.send(self.http.request(Method::DELETE, url)).await?;
         self.deleted(answer).await
     }

@@ -18,7 +18,7 @@ use filesync_signer::config;
 use filesync_signer::domain::token::{MintClaims, mint_hs256};
 use filesync_signer::identity::Authenticator;
 use filesync_signer::server::serve;
-use filesync_signer::storage::{BucketClient, Health, HealthMonitor, Signers};
+use filesync_signer::storage::{Backend, Health, HealthMonitor};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::HeaderMap;
@@ -49,11 +49,10 @@ fn app() -> (App, config::Config) {
         ("storage.secret_access_key", "secret"),
     ];
     let config = config::from_flags(&flags.map(|(k, v)| (k.to_owned(), v.to_owned()))).unwrap();
-    let signers = Signers::start(&config.storage, now).unwrap();
-    let client = Arc::new(BucketClient::new(&config.storage, signers).unwrap());
     let (health, _) = HealthMonitor::fixed(Health { verdict: Ok(()), checked_at: None });
     let identity = Authenticator::start(&config.auth).unwrap();
-    (App::new(&config, identity, client, health), config)
+    let storage = Backend::with_health(&config.storage, now, |_| health).unwrap();
+    (App::new(&config, identity, vec![storage]), config)
 }
 
 /// As a page asks: the slash of the key encoded.

@@ -14,7 +14,7 @@ use crate::support::{HASH, TestApp, good_token, now};
 async fn a_download_url() {
     let app = TestApp::start().await;
     let answer = app.get(&format!("/download-url?key=/livestore-filesync-files/s1/{HASH}")).await;
-    assert_snapshot!(answer.shown(), @r#"200 {"method":"GET","url":"https://s3.test/files/s1/3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F20261122%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20261122T150000Z&X-Amz-Expires=900&X-Amz-SignedHeaders=host&X-Amz-Signature=6e7fa363763282bbfb47a5a53fb6243c5cc242c3d0f332b3c9ed6c114b28c648","key":"s1/3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a","headers":{},"boundHeaders":["host"],"expiresAt":"2026-11-22T15:15:00Z","refreshAfter":"2026-11-22T15:12:00Z","expiresIn":900}"#);
+    assert_snapshot!(answer.shown(), @r#"200 {"method":"GET","url":"https://s3.test/files/s1/3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F20261122%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20261122T150000Z&X-Amz-Expires=900&X-Amz-SignedHeaders=host&X-Amz-Signature=6e7fa363763282bbfb47a5a53fb6243c5cc242c3d0f332b3c9ed6c114b28c648","key":"s1/3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a","providerId":"default","headers":{},"boundHeaders":["host"],"expiresAt":"2026-11-22T15:15:00Z","refreshAfter":"2026-11-22T15:12:00Z","expiresIn":900}"#);
 }
 
 #[tokio::test]
@@ -22,7 +22,7 @@ async fn an_upload_url_bound_to_length_type_and_checksum() {
     let app = TestApp::start().await;
     let checksum = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
     let body = json!({"key": "s1/a b.png", "contentType": "image/png", "contentLength": 0, "checksumSha256": checksum, "expiresIn": 60});
-    assert_snapshot!(app.post("/upload-url", &body).await.shown(), @r#"200 {"method":"PUT","url":"https://s3.test/files/s1/a%20b.png?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F20261122%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20261122T150000Z&X-Amz-Expires=60&X-Amz-SignedHeaders=content-length%3Bcontent-type%3Bhost%3Bx-amz-checksum-sha256&X-Amz-Signature=89372fd196b687595c1359f8bb2b4c024d21caef3bd4aff045309367c028ded0","key":"s1/a b.png","headers":{"Content-Type":"image/png","x-amz-checksum-sha256":"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="},"boundHeaders":["content-length","content-type","host","x-amz-checksum-sha256"],"expiresAt":"2026-11-22T15:01:00Z","refreshAfter":"2026-11-22T15:00:48Z","expiresIn":60}"#);
+    assert_snapshot!(app.post("/upload-url", &body).await.shown(), @r#"200 {"method":"PUT","url":"https://s3.test/files/s1/a%20b.png?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F20261122%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20261122T150000Z&X-Amz-Expires=60&X-Amz-SignedHeaders=content-length%3Bcontent-type%3Bhost%3Bx-amz-checksum-sha256&X-Amz-Signature=89372fd196b687595c1359f8bb2b4c024d21caef3bd4aff045309367c028ded0","key":"s1/a b.png","providerId":"default","headers":{"Content-Type":"image/png","x-amz-checksum-sha256":"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="},"boundHeaders":["content-length","content-type","host","x-amz-checksum-sha256"],"expiresAt":"2026-11-22T15:01:00Z","refreshAfter":"2026-11-22T15:00:48Z","expiresIn":60}"#);
 }
 
 #[tokio::test]

@@ -1,8 +1,6 @@
 //! The calls to the bucket, against a fake that answers whatever a bucket may.
 
-use std::sync::Arc;
-
-use filesync_signer::storage::{BucketClient, Health, HealthMonitor, ProbeFailure, Signers};
+use filesync_signer::storage::{Backend, Health, ProbeFailure};
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -76,7 +74,7 @@ async fn an_object_is_described() {
         ("x-amz-checksum-sha256", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
     ];
     app.s3.answers(200, &headers, "");
-    assert_snapshot!(app.get("/object?key=s1/f").await.shown(), @r#"200 {"key":"s1/f","size":42,"etag":"\"abc\"","contentType":"image/png","lastModified":"2026-11-22T14:00:00Z","checksumSha256":"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="}"#);
+    assert_snapshot!(app.get("/object?key=s1/f").await.shown(), @r#"200 {"key":"s1/f","providerId":"default","size":42,"etag":"\"abc\"","contentType":"image/png","lastModified":"2026-11-22T14:00:00Z","checksumSha256":"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="}"#);
     app.s3.answers(404, &[], "");
     assert_snapshot!(app.get("/object?key=s1/f").await.shown(), @r#"404 {"error":"there is no object with this key","code":"object_not_found","requestId":"<id>"}"#);
     for status in [301, 403, 500, 503] {
@@ -117,9 +115,7 @@ async fn an_endless_error_body_is_cut() {
 async fn the_probe_asks_once_and_health_follows() {
     let app = TestApp::start().await;
     app.s3.answers(403, &[], "<Error><Code>SignatureDoesNotMatch</Code></Error>");
-    let client =
-        Arc::new(BucketClient::new(&app.config.storage, Signers::start(&app.config.storage, now).unwrap()).unwrap());
-    let monitor = HealthMonitor::start(client, app.config.storage.probe_interval, now);
+    let monitor = Backend::start(&app.config.storage, now).unwrap().health;
     while monitor.health().checked_at.is_none() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }

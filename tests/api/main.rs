@@ -25,6 +25,7 @@ mod limits;
 mod revocation;
 mod sockets;
 mod source;
+mod storages;
 mod support;
 mod token_places;
 

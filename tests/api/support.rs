@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use filesync_signer::api::App;
 use filesync_signer::config::{self, Config};
 use filesync_signer::identity::Authenticator;
-use filesync_signer::storage::{BucketClient, Health, HealthMonitor, Signers};
+use filesync_signer::storage::{Backend, Health, HealthMonitor};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body, Bytes};
 use hyper::header::HeaderMap;
@@ -72,6 +72,8 @@ pub(crate) struct TestApp {
     pub(crate) config: Config,
     pub(crate) s3: FakeServer,
     pub(crate) health: watch::Sender<Health>,
+    /// Of the storages besides the default one.
+    pub(crate) other_healths: Vec<watch::Sender<Health>>,
 }
 
 impl TestApp {
@@ -103,11 +105,15 @@ impl TestApp {
         let flags: Vec<_> = usual.iter().chain(settings).map(owned).collect();
         let environment: Vec<_> = environment.iter().map(owned).collect();
         let config = config::from_flags_in(&environment, &flags).unwrap();
-        let signers = Signers::start(&config.storage, clock).unwrap();
-        let client = Arc::new(BucketClient::new(&config.storage, signers).unwrap());
-        let (monitor, health) = HealthMonitor::fixed(Health { verdict: Ok(()), checked_at: Some(now()) });
-        let app = Arc::new(App::new(&config, Authenticator::start(&config.auth).unwrap(), client, monitor));
-        Self { app, config, s3, health }
+        let healthy = Health { verdict: Ok(()), checked_at: Some(now()) };
+        let started = config.all_storages().map(|storage| {
+            let (monitor, health) = HealthMonitor::fixed(healthy);
+            (Backend::with_health(storage, clock, |_| monitor).unwrap(), health)
+        });
+        let (storages, mut senders): (Vec<_>, Vec<_>) = started.unzip();
+        let app = Arc::new(App::new(&config, Authenticator::start(&config.auth).unwrap(), storages));
+        let health = senders.remove(0);
+        Self { app, config, s3, health, other_healths: senders }
     }
 
     pub(crate) async fn respond<B>(&self, request: Request<B>) -> Answer

@@ -141,37 +141,39 @@ describe('signer check', () => {
     assert.deepEqual(kept, [[], []])
   })
 
-  test('Ctrl-C in the middle still deletes what was put', limit, async () => {
-    const kept = new Map()
-    let hung = false
-    // a bucket that never answers a HEAD
-    const server = createServer(async (request, response) => {
-      const { method, url } = request
-      const path = url.split('?')[0]
-      const chunks = []
-      for await (const chunk of request) chunks.push(chunk)
-      if (method === 'HEAD') { hung = true; return }
-      if (method === 'PUT') kept.set(path, Buffer.concat(chunks))
-      if (method === 'DELETE') kept.delete(path)
-      response.statusCode = method === 'GET' && !kept.has(path) ? 404 : 200
-      response.end(method === 'GET' ? kept.get(path) : undefined)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    test(`${signal} in the middle still deletes what was put`, limit, async () => {
+      const kept = new Map()
+      let hung = false
+      // a bucket that never answers a HEAD
+      const server = createServer(async (request, response) => {
+        const { method, url } = request
+        const path = url.split('?')[0]
+        const chunks = []
+        for await (const chunk of request) chunks.push(chunk)
+        if (method === 'HEAD') { hung = true; return }
+        if (method === 'PUT') kept.set(path, Buffer.concat(chunks))
+        if (method === 'DELETE') kept.delete(path)
+        response.statusCode = method === 'GET' && !kept.has(path) ? 404 : 200
+        response.end(method === 'GET' ? kept.get(path) : undefined)
+      })
+      await new Promise((done) => server.listen(0, '127.0.0.1', done))
+      try {
+        const endpoint = `http://127.0.0.1:${server.address().port}`
+        const file = configFor({ storage: { endpoint, first_byte_timeout_secs: 30, call_timeout_secs: 30 } })
+        const run = start(signerBin(), ['check', '--config', file], { env: cleanEnv(), cwd: tempDir('cwd') })
+        await until('the check hangs', () => hung, { run })
+        assert.equal(kept.size, 1)
+        const { code } = await run.stop(signal, 10_000)
+        assert.equal(code, 1, run.log())
+        assert.match(run.stdout, /^FAIL interrupted: /m)
+        assert.equal(kept.size, 0)
+      } finally {
+        server.closeAllConnections()
+        server.close()
+      }
     })
-    await new Promise((done) => server.listen(0, '127.0.0.1', done))
-    try {
-      const endpoint = `http://127.0.0.1:${server.address().port}`
-      const file = configFor({ storage: { endpoint, first_byte_timeout_secs: 30, call_timeout_secs: 30 } })
-      const run = start(signerBin(), ['check', '--config', file], { env: cleanEnv(), cwd: tempDir('cwd') })
-      await until('the check hangs', () => hung, { run })
-      assert.equal(kept.size, 1)
-      const { code } = await run.stop('SIGINT', 10_000)
-      assert.equal(code, 1, run.log())
-      assert.match(run.stdout, /^FAIL interrupted: /m)
-      assert.equal(kept.size, 0)
-    } finally {
-      server.closeAllConnections()
-      server.close()
-    }
-  })
+  }
 
   test('a bad configuration is exit 64', limit, async () => {
     for (const command of ['check', 'cors']) {

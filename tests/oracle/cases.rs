@@ -232,7 +232,7 @@ fn key(r: &mut Random, index: u64) -> ObjectKey {
                 text.push(if text.len() + 1 == MAX_KEY_BYTES { 'e' } else { 'é' });
             }
         }
-        let rules = KeyRules { files_root: String::new(), format };
+        let rules = KeyRules { files_root: String::new(), format, max_bytes: MAX_KEY_BYTES };
         if let Ok(key) = ObjectKey::parse(&text, &rules) {
             return key;
         }

@@ -4,9 +4,11 @@
 
 mod auth;
 mod credentials;
+mod routes;
 mod storage;
 mod upload;
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -15,9 +17,9 @@ use tracing::level_filters::LevelFilter;
 use url::Url;
 
 use super::raw::{RawConfig, RawKeys, RawLife, RawServer, RawTelemetry, Secret};
-use super::used::{Auth, Config, Cors, Life, LogFormat, Server, Telemetry};
+use super::used::{Auth, Config, Cors, Life, LogFormat, Server, Storage, Telemetry};
 use super::{ConfigError, Problem, Sources};
-use crate::domain::key::{KeyFormat, KeyRules, check_segments};
+use crate::domain::key::{KeyFormat, KeyRules, MAX_KEY_BYTES, check_segments};
 use crate::domain::sigv4::MAX_EXPIRES_SECS;
 
 /// No deadline and no interval is longer than an hour.
@@ -31,21 +33,22 @@ const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
 pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) -> Result<Config, ConfigError> {
     let mut report = Report::new(sources, problems);
     let server = server(&raw.server, &mut report);
-    let auth = auth::auth(&raw.auth, &raw.server, &mut report);
-    let storage = storage::storage(&raw.storage, &mut report);
-    let key_rules = key_rules(&raw.keys, &mut report);
-    let provider = storage.as_ref().map(|storage| storage.provider);
-    let upload = upload::upload(&raw.upload, provider, &mut report);
+    let auth = auth::auth(raw, &mut report);
+    let upload = upload::upload(&raw.upload, &mut report);
+    let storages = storage::storages(raw, upload.as_ref(), &mut report);
+    let key_rules = key_rules(&raw.keys, storages.as_deref(), &mut report);
     let download = life("download", &raw.download, &mut report);
     let telemetry = telemetry(&raw.telemetry, &mut report);
     let Report { problems, warnings, notes, .. } = report;
     let used = || {
+        let mut storages = storages?.into_iter();
         Some(Config {
             server: server?,
             auth: auth?,
-            storage: storage?,
+            storage: storages.next()?,
+            storages: storages.collect(),
             key_rules: key_rules?,
-            upload: upload?,
+            upload: upload?.life,
             download: download?,
             telemetry: telemetry?,
             warnings,
@@ -63,12 +66,14 @@ pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) 
 /// The same for `[auth]` alone.
 pub(super) fn check_auth(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) -> Result<Auth, ConfigError> {
     let mut report = Report::new(sources, problems);
-    auth::auth(&raw.auth, &raw.server, &mut report).ok_or(ConfigError { problems: report.problems })
+    auth::auth(raw, &mut report).ok_or(ConfigError { problems: report.problems })
 }
 
 /// What is wrong so far, and what is worth a word.
 struct Report<'a> {
     sources: &'a Sources,
+    /// The section that is checked under the rules of `[storage]`, such as `storages.eu`.
+    storage: Option<String>,
     problems: Vec<Problem>,
     warnings: Vec<String>,
     notes: Vec<String>,
@@ -76,13 +81,31 @@ struct Report<'a> {
 
 impl<'a> Report<'a> {
     fn new(sources: &'a Sources, problems: Vec<Problem>) -> Self {
-        Self { sources, problems, warnings: Vec::new(), notes: Vec::new() }
+        Self { sources, storage: None, problems, warnings: Vec::new(), notes: Vec::new() }
     }
 }
 
 impl Report<'_> {
     fn problem(&mut self, key: &str, message: impl Into<String>) {
-        self.problems.push(self.sources.problem(key, message.into()));
+        self.problems.push(self.sources.problem(&self.at(key), message.into()));
+    }
+
+    /// The key as it is written: those of `[storage]` may stand in another section.
+    fn at<'k>(&self, key: &'k str) -> Cow<'k, str> {
+        match (&self.storage, key.strip_prefix("storage")) {
+            (Some(section), Some(rest)) if rest.is_empty() || rest.starts_with('.') => {
+                format!("{section}{rest}").into()
+            }
+            _ => key.into(),
+        }
+    }
+
+    /// A warning or note about the storage that is checked, which says about which if it is not the default.
+    fn of_storage(&self, text: String) -> String {
+        match &self.storage {
+            Some(section) => format!("{section}: {text}"),
+            None => text,
+        }
     }
 
     /// `value` when it holds, else the problem.
@@ -214,14 +237,16 @@ fn check_origin(origin: &str) -> Result<(), String> {
     if as_sent == origin { Ok(()) } else { Err(format!("holds `{origin}`; browsers send that origin as `{as_sent}`")) }
 }
 
-fn key_rules(raw: &RawKeys, r: &mut Report<'_>) -> Option<KeyRules> {
+fn key_rules(raw: &RawKeys, storages: Option<&[Storage]>, r: &mut Report<'_>) -> Option<KeyRules> {
     let root = Some(raw.files_root.clone()).filter(|root| root.is_empty() || check_segments(root).is_ok());
     let root = r.require("keys.files_root", root, || {
         format!("is `{}`; it must be a folder name without `/` at its ends, or empty", raw.files_root)
     });
     let formats = [("path", KeyFormat::Path), ("content-addressed", KeyFormat::ContentAddressed)];
     let format = r.choice("keys.format", &raw.format, &formats);
-    Some(KeyRules { files_root: root?, format: format? })
+    // A key must fit behind the longest prefix, or it would be a key in one storage and none in another.
+    let longest = storages?.iter().map(|storage| storage.prefix.len()).max().unwrap_or_default();
+    Some(KeyRules { files_root: root?, format: format?, max_bytes: MAX_KEY_BYTES.saturating_sub(longest) })
 }
 
 fn life(section: &str, raw: &RawLife, r: &mut Report<'_>) -> Option<Life> {

@@ -3,10 +3,12 @@
 use url::{Host, Url};
 
 use super::credentials::access;
+use super::upload::{self, Wanted};
 use super::{MAX_TIMEOUT_SECS, Report};
-use crate::config::raw::RawStorage;
-use crate::config::used::{Addressing, Storage, Verify};
+use crate::config::raw::{RawConfig, RawStorage};
+use crate::config::used::{Addressing, DEFAULT_STORAGE, Storage, Verify};
 use crate::domain::key::check_segments;
+use crate::domain::route::StorageIndex;
 use crate::domain::sigv4::BucketAddress;
 use crate::outbound::is_local;
 use crate::storage::{PROVIDERS, Provider, Support};
@@ -14,7 +16,43 @@ use crate::storage::{PROVIDERS, Provider, Support};
 /// Not more often, so that probing costs an operator nothing.
 const MIN_PROBE_INTERVAL_SECS: u64 = 5;
 
-pub(super) fn storage(raw: &RawStorage, r: &mut Report<'_>) -> Option<Storage> {
+/// Keys have at least the other half of what S3 takes.
+const MAX_PREFIX_BYTES: usize = 512;
+
+/// All of them, the default one first; their places are their indices.
+pub(super) fn storages(raw: &RawConfig, upload: Option<&Wanted>, r: &mut Report<'_>) -> Option<Vec<Storage>> {
+    let before = r.problems.len();
+    let mut storages: Vec<_> =
+        storage(DEFAULT_STORAGE, StorageIndex::default(), &raw.storage, upload, r).into_iter().collect();
+    for (place, (name, raw)) in (1..).zip(&raw.storages) {
+        let section = format!("storages.{name}");
+        if !is_name(name) {
+            r.problem(
+                &section,
+                "is no name of a storage: write lower-case letters, digits, `-` and `_`, not `default`",
+            );
+        }
+        r.storage = Some(section);
+        storages.extend(storage(name, StorageIndex::new(place), raw, upload, r));
+    }
+    r.storage = None;
+    // A storage that is not complete has said why, and would move those behind it to other places.
+    (r.problems.len() == before && storages.len() == raw.storages.len().saturating_add(1)).then_some(storages)
+}
+
+/// It stands in variables, answers and logs.
+fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+    (1..=32).contains(&name.len()) && name.chars().all(plain) && name != DEFAULT_STORAGE
+}
+
+fn storage(
+    name: &str,
+    index: StorageIndex,
+    raw: &RawStorage,
+    upload: Option<&Wanted>,
+    r: &mut Report<'_>,
+) -> Option<Storage> {
     let styles = [("path", Addressing::Path), ("virtual-host", Addressing::VirtualHost)];
     let addressing = r.choice("storage.addressing", &raw.addressing, &styles);
     let endpoint = endpoint("storage.endpoint", &raw.endpoint, r);
@@ -33,6 +71,13 @@ pub(super) fn storage(raw: &RawStorage, r: &mut Report<'_>) -> Option<Storage> {
     let region = r.require("storage.region", region, || {
         format!("is `{}`; it must be letters, digits and `-`, such as `eu-west-1` or `auto`", raw.region)
     });
+    let prefix = Some(raw.prefix.clone()).filter(|prefix| is_prefix(prefix));
+    let prefix = r.require("storage.prefix", prefix, || {
+        format!(
+            "is `{}`; it must be empty, or plain folder names and a `/` at the end, such as `filesync/`",
+            raw.prefix
+        )
+    });
     let access = access(raw, r);
     let connect_timeout = r.timeout("storage.connect_timeout_secs", raw.connect_timeout_secs);
     let first_byte_timeout = r.timeout("storage.first_byte_timeout_secs", raw.first_byte_timeout_secs);
@@ -42,19 +87,24 @@ pub(super) fn storage(raw: &RawStorage, r: &mut Report<'_>) -> Option<Storage> {
     let verify = [("off", Verify::Off), ("warn", Verify::Warn), ("strict", Verify::Strict)];
     let verify = r.choice("storage.verify", &raw.verify, &verify);
     let provider = provider(raw, endpoint.as_ref(), region.as_deref(), r);
-    let (endpoint, bucket, addressing) = (endpoint?, bucket?, addressing?);
-    let addresses =
-        bucket_address(&endpoint, &bucket, addressing).zip(bucket_address(&public_endpoint?, &bucket, addressing));
+    let kept = upload::kept(upload?, provider?, r);
+    let (endpoint, bucket, addressing, prefix) = (endpoint?, bucket?, addressing?, prefix?);
+    let address = |endpoint: &Url| bucket_address(endpoint, &bucket, addressing, &prefix);
+    let addresses = address(&endpoint).zip(address(&public_endpoint?));
     let addresses = r.require("storage.addressing", addresses, || {
         "is `virtual-host`, but the endpoint is an IP address or the bucket cannot be part of a host name; use `path`".into()
     });
     let (own_address, public_address) = addresses?;
+    let (upload_rules, left_out) = kept?;
     Some(Storage {
+        name: name.to_owned(),
+        index,
         endpoint,
         own_address,
         public_address,
         addressing,
         bucket,
+        prefix,
         delete_all_versions: raw.delete_all_versions,
         provider: provider?,
         region: region?,
@@ -64,6 +114,8 @@ pub(super) fn storage(raw: &RawStorage, r: &mut Report<'_>) -> Option<Storage> {
         call_timeout: call_timeout?,
         probe_interval: probe_interval?,
         verify: verify?,
+        upload_rules,
+        left_out,
     })
 }
 
@@ -85,12 +137,13 @@ fn provider(
     };
     if provider.delete_frees == Support::No && !raw.delete_all_versions {
         r.warnings.push(format!(
-            "storage.delete_all_versions is off: a delete at {} only hides the object, and its bytes stay",
+            "{} is off: a delete at {} only hides the object, and its bytes stay",
+            r.at("storage.delete_all_versions"),
             provider.title
         ));
     }
     if raw.provider == "auto" {
-        r.notes.push(format!("storage.provider is `{}` ({})", provider.name, provider.title));
+        r.notes.push(format!("{} is `{}` ({})", r.at("storage.provider"), provider.name, provider.title));
     }
     if let Some(problem) = provider.region_problem(host, region?) {
         r.problem("storage.region", problem);
@@ -131,20 +184,21 @@ fn check_public_endpoint(raw: &RawStorage, url: Option<&Url>, r: &mut Report<'_>
         r.problem(key, "has a path; clients are sent to it, so it must be scheme, host and port only");
     }
     if url.scheme() == "http" && !is_local(url) {
-        r.warnings.push(format!("{key} is not https: URLs and files can be read on the way"));
+        r.warnings.push(format!("{} is not https: URLs and files can be read on the way", r.at(key)));
     }
 }
 
 /// Where the bucket is, or nothing when the bucket cannot stand in the host name.
-fn bucket_address(endpoint: &Url, bucket: &str, addressing: Addressing) -> Option<BucketAddress> {
+fn bucket_address(endpoint: &Url, bucket: &str, addressing: Addressing, prefix: &str) -> Option<BucketAddress> {
     let port = endpoint.port().map(|port| format!(":{port}")).unwrap_or_default();
     let name = endpoint.host_str()?;
     let scheme = endpoint.scheme().to_owned();
     // Only this process may have a proxy's folder in front of the bucket.
     let folder = endpoint.path().trim_end_matches('/');
+    let prefix = if prefix.is_empty() { String::new() } else { format!("/{}", prefix.trim_end_matches('/')) };
     match addressing {
         Addressing::Path => {
-            Some(BucketAddress { scheme, host: format!("{name}{port}"), path: format!("{folder}/{bucket}") })
+            Some(BucketAddress { scheme, host: format!("{name}{port}"), path: format!("{folder}/{bucket}{prefix}") })
         }
         Addressing::VirtualHost => {
             let domain = matches!(endpoint.host(), Some(Host::Domain(_)));
@@ -152,7 +206,7 @@ fn bucket_address(endpoint: &Url, bucket: &str, addressing: Addressing) -> Optio
             (domain && bucket.chars().all(label)).then(|| BucketAddress {
                 scheme,
                 host: format!("{bucket}.{name}{port}"),
-                path: folder.to_owned(),
+                path: format!("{folder}{prefix}"),
             })
         }
     }
@@ -162,6 +216,15 @@ fn bucket_address(endpoint: &Url, bucket: &str, addressing: Addressing) -> Optio
 fn is_bucket_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     (1..=255).contains(&name.len()) && name.chars().all(plain) && check_segments(name).is_ok()
+}
+
+/// Written into URLs as it is, so nothing in it may need an encoding; and short, so that keys still fit behind it.
+fn is_prefix(prefix: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_');
+    prefix.is_empty()
+        || prefix.strip_suffix('/').is_some_and(|folders| check_segments(folders).is_ok())
+            && prefix.len() <= MAX_PREFIX_BYTES
+            && prefix.chars().all(plain)
 }
 
 fn is_region(region: &str) -> bool {

@@ -2,11 +2,17 @@
 
 use super::{Report, life};
 use crate::config::raw::{RawLife, RawUpload};
-use crate::config::used::Upload;
+use crate::config::used::Life;
 use crate::domain::upload::{ChecksumRule, MAX_PUT_BYTES, UploadRules, is_type_pattern};
 use crate::storage::{Provider, Support};
 
-pub(super) fn upload(raw: &RawUpload, provider: Option<&Provider>, r: &mut Report<'_>) -> Option<Upload> {
+/// `[upload]` as it is asked for, whatever the storage.
+pub(super) struct Wanted {
+    pub(super) life: Life,
+    rules: UploadRules,
+}
+
+pub(super) fn upload(raw: &RawUpload, r: &mut Report<'_>) -> Option<Wanted> {
     let lives = RawLife { expires_secs: raw.expires_secs, max_expires_secs: raw.max_expires_secs };
     let life = life("upload", &lives, r);
     let limit = Some(raw.max_bytes).filter(|limit| *limit <= MAX_PUT_BYTES);
@@ -16,19 +22,28 @@ pub(super) fn upload(raw: &RawUpload, provider: Option<&Provider>, r: &mut Repor
     let content_types = content_types(&raw.content_types, r);
     let rules = [("auto", ChecksumRule::Auto), ("off", ChecksumRule::Off), ("require", ChecksumRule::Require)];
     let checksum = r.choice("upload.checksum", &raw.checksum, &rules);
-    let checksum = kept_checksum(checksum?, provider?, r);
-    let left_out = checksum.is_some_and(|kept| kept == ChecksumRule::Off) && raw.checksum != "off";
-    let write_once = kept_write_once(raw.write_once, provider?, r);
     let fixed_headers = fixed_headers(raw, r);
     let rules = UploadRules {
         max_bytes: Some(limit?).filter(|limit| *limit > 0),
         content_types: content_types?,
         checksum: checksum?,
-        write_once: write_once?,
+        write_once: raw.write_once,
         fixed_headers: fixed_headers?,
     };
-    let left_out = if left_out { vec!["x-amz-checksum-sha256"] } else { Vec::new() };
-    Some(Upload { life: life?, rules, left_out })
+    Some(Wanted { life: life?, rules })
+}
+
+/// What this provider keeps of it, and the names of the bounds that are left out.
+pub(super) fn kept(
+    wanted: &Wanted,
+    provider: &Provider,
+    r: &mut Report<'_>,
+) -> Option<(UploadRules, Vec<&'static str>)> {
+    let checksum = kept_checksum(wanted.rules.checksum, provider, r);
+    let write_once = kept_write_once(wanted.rules.write_once, provider, r);
+    let rules = UploadRules { checksum: checksum?, write_once: write_once?, ..wanted.rules.clone() };
+    let left_out = (rules.checksum != wanted.rules.checksum).then_some("x-amz-checksum-sha256");
+    Some((rules, left_out.into_iter().collect()))
 }
 
 fn content_types(raw: &[String], r: &mut Report<'_>) -> Option<Vec<String>> {
@@ -48,19 +63,22 @@ fn kept_checksum(rule: ChecksumRule, provider: &Provider, r: &mut Report<'_>) ->
         (ChecksumRule::Require, Support::No) => {
             r.problem(
                 "upload.checksum",
-                format!("is `require`, and {} does not check x-amz-checksum-sha256", provider.title),
+                r.of_storage(format!("is `require`, and {} does not check x-amz-checksum-sha256", provider.title)),
             );
             None
         }
         (ChecksumRule::Require, Support::Unknown) => {
-            r.warnings.push(format!(
-                "upload.checksum is `require`, and whether this storage checks it is not known: run `signer check`, or set storage.provider ({})",
+            r.warnings.push(r.of_storage(format!(
+                "upload.checksum is `require`, and whether this storage checks it is not known: run `signer check`, or set its provider ({})",
                 provider.name
-            ));
+            )));
             Some(rule)
         }
         (ChecksumRule::Auto, Support::No) => {
-            r.notes.push(format!("checksums are left out: {} does not check x-amz-checksum-sha256", provider.title));
+            r.notes.push(r.of_storage(format!(
+                "checksums are left out: {} does not check x-amz-checksum-sha256",
+                provider.title
+            )));
             Some(ChecksumRule::Off)
         }
         _ => Some(rule),
@@ -72,14 +90,16 @@ fn kept_write_once(wanted: bool, provider: &Provider, r: &mut Report<'_>) -> Opt
         (true, Support::No) => {
             r.problem(
                 "upload.write_once",
-                format!("is on, and {} does not keep If-None-Match on a PUT", provider.title),
+                r.of_storage(format!("is on, and {} does not keep If-None-Match on a PUT", provider.title)),
             );
             None
         }
         (true, Support::Unknown) => {
             r.warnings.push(
-                "upload.write_once is on, and whether this storage keeps it is not known: run `signer check`"
-                    .to_owned(),
+                r.of_storage(
+                    "upload.write_once is on, and whether this storage keeps it is not known: run `signer check`"
+                        .to_owned(),
+                ),
             );
             Some(true)
         }

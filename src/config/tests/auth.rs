@@ -14,7 +14,7 @@ fn the_readmes_examples_are_configurations() {
         let text = if block.contains("auth") {
             auth += 1;
             format!("{STORAGE}{block}")
-        } else if block.contains("[storage.") {
+        } else if block.contains("[storage.") || block.contains("[storages.") {
             storage += 1;
             format!("{GOOD}{block}")
         } else if block.contains("[storage]") {
@@ -30,7 +30,7 @@ fn the_readmes_examples_are_configurations() {
             assert!(error.problems.iter().all(unreadable), "{block}: {error}");
         }
     }
-    assert_eq!((auth, storage, revoked), (9, 9, 1));
+    assert_eq!((auth, storage, revoked), (9, 10, 1));
 }
 
 const STORAGE_ONLY: &str =

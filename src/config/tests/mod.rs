@@ -1,5 +1,6 @@
 mod auth;
 mod credentials;
+mod storages;
 
 use std::io::Write as _;
 
@@ -350,10 +351,10 @@ fn promises_that_a_provider_breaks_stop_the_start() {
                 (outcome, support) => panic!("{} {promise} {support:?}: {outcome:?}", provider.name),
             }
         }
-        let upload = outcome("").unwrap().upload;
+        let storage = outcome("").unwrap().storage;
         let left_out = provider.checksum == Support::No;
-        assert_eq!(upload.rules.checksum == ChecksumRule::Off, left_out, "{}", provider.name);
-        assert_eq!(upload.left_out.is_empty(), !left_out, "{}", provider.name);
+        assert_eq!(storage.upload_rules.checksum == ChecksumRule::Off, left_out, "{}", provider.name);
+        assert_eq!(storage.left_out.is_empty(), !left_out, "{}", provider.name);
     }
 }
 

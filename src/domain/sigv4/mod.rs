@@ -130,6 +130,9 @@ pub enum PresignError {
     /// The credentials have ended, or none have come yet.
     #[error("there are no credentials that hold now")]
     NoCredentials,
+    /// The grant is for an object in another storage. Never seen unless a handler is wrong.
+    #[error("the grant is for another storage")]
+    OtherStorage,
 }
 
 impl From<OutOfRange> for PresignError {

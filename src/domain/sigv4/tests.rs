@@ -10,17 +10,21 @@ use rusty_s3::S3Action as _;
 use url::Url;
 
 use super::*;
-use crate::domain::key::{KeyFormat, KeyRules, ObjectKey};
-use crate::domain::policy::{Action, Caller, Permissions, decide};
+use crate::domain::key::{KeyFormat, KeyRules, MAX_KEY_BYTES, ObjectKey};
+use crate::domain::policy::{Action, Caller, Permissions, PlacedStore, decide};
+use crate::domain::route::StorageIndex;
 use crate::domain::store::{StoreId, StoreIdRule};
 
 /// A grant for `key` to the caller of store `s1`, by way of the one door.
 fn grant(action: Action, key: &str) -> Option<Grant> {
-    let rules = KeyRules { files_root: String::new(), format: KeyFormat::Path };
+    let rules = KeyRules { files_root: String::new(), format: KeyFormat::Path, max_bytes: MAX_KEY_BYTES };
     let key = ObjectKey::parse(key, &rules).ok()?;
     let caller = Caller {
         subject: None,
-        stores: vec![StoreId::parse("s1", StoreIdRule::Strict).unwrap()],
+        stores: vec![PlacedStore {
+            store: StoreId::parse("s1", StoreIdRule::Strict).unwrap(),
+            storage: StorageIndex::default(),
+        }],
         permissions: Permissions::ALL,
         prefixes: None,
         max_upload_bytes: None,

@@ -10,7 +10,8 @@ use super::template::StoreTemplate;
 use super::{Expected, TokenError, TokenRules};
 use crate::domain::json;
 use crate::domain::key::check_segments;
-use crate::domain::policy::{Caller, Permissions};
+use crate::domain::policy::{Caller, Permissions, PlacedStore};
+use crate::domain::route::StorageRoutes;
 use crate::domain::store::{StoreId, StoreIdRule};
 
 /// Where a caller's stores are read from.
@@ -95,7 +96,7 @@ impl Claims {
         };
         Ok(Caller {
             subject,
-            stores: self.stores(&rules.store_source, rules.store_rule),
+            stores: self.placed(self.stores(&rules.store_source, rules.store_rule), &rules.routes),
             permissions: self.permissions(&rules.scope),
             prefixes: self.0.get("prefixes").map(prefixes),
             // A limit that cannot be read is not "no limit".
@@ -138,6 +139,17 @@ impl Claims {
                 stores.collect::<Result<_, _>>().unwrap_or_default()
             }
         }
+    }
+
+    fn placed(&self, stores: Vec<StoreId>, routes: &StorageRoutes) -> Vec<PlacedStore> {
+        let placed =
+            |store| PlacedStore { storage: routes.storage_of(&store, |path, text| self.holds(path, text)), store };
+        stores.into_iter().map(placed).collect()
+    }
+
+    /// Whether a claim is this text, or a list with it.
+    fn holds(&self, path: &str, text: &str) -> bool {
+        self.find(path).and_then(|claim| texts(claim, |text| vec![text])).is_some_and(|texts| texts.contains(&text))
     }
 
     /// All that the words of all scope claims give. Words that are nobody's are ignored; a

@@ -18,6 +18,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 
 use super::policy::Caller;
+use super::route::StorageRoutes;
 use super::store::StoreIdRule;
 
 mod algorithm;
@@ -62,6 +63,8 @@ pub struct TokenRules {
     pub store_rule: StoreIdRule,
     /// What a token allows in its stores.
     pub scope: ScopeRules,
+    /// Where its stores lie.
+    pub routes: StorageRoutes,
 }
 
 impl TokenRules {
@@ -88,6 +91,7 @@ impl Default for TokenRules {
                 words: BTreeMap::new(),
                 required: false,
             },
+            routes: StorageRoutes::default(),
         }
     }
 }

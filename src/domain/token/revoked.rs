@@ -7,7 +7,6 @@ use serde::Deserialize;
 
 use super::claims::{Claims, Times};
 use crate::domain::policy::Caller;
-use crate::domain::store::StoreId;
 
 /// In `not_before`: every store.
 const EVERY_STORE: &str = "*";
@@ -70,7 +69,7 @@ impl Revoked {
     /// which of its stores it was stolen for, nobody knows.
     pub(super) fn covers(&self, claims: &Claims, times: &Times, caller: &Caller) -> bool {
         let listed = |list: &HashSet<String>, claim: &str| claims.text(claim).is_some_and(|value| list.contains(value));
-        let stores = || caller.stores().iter().map(StoreId::as_str);
+        let stores = || caller.stores().iter().map(|placed| placed.store.as_str());
         let too_old = |store: &str| {
             let not_before = self.not_before.get(store);
             not_before.is_some_and(|not_before| times.iat.is_none_or(|iat| iat < *not_before))

@@ -29,6 +29,7 @@ use tokio::sync::Notify;
 
 use crate::config::{CredentialKind, CredentialSource, StaticKey, Storage};
 use crate::domain::policy::{Action, Grant};
+use crate::domain::route::StorageIndex;
 use crate::domain::sigv4::{BucketAddress, Credentials, PresignError, Presigner, SignedUrl, Terms};
 use source::Source;
 
@@ -43,6 +44,7 @@ struct Issued {
 /// What signs for each action.
 #[derive(Debug)]
 pub struct Signers {
+    storage: StorageIndex,
     put: Arc<Slot>,
     get: Arc<Slot>,
     delete: Arc<Slot>,
@@ -89,7 +91,14 @@ impl Signers {
             // The configuration does not let this be; nothing is signed by such a slot.
             (None, None) => slot(),
         };
-        Ok(Arc::new(Self { put: of(&access.put), get: of(&access.get), delete: of(&access.delete) }))
+        let storage = storage.index;
+        Ok(Arc::new(Self { storage, put: of(&access.put), get: of(&access.get), delete: of(&access.delete) }))
+    }
+
+    /// The storage that this signs for.
+    #[must_use]
+    pub fn storage(&self) -> StorageIndex {
+        self.storage
     }
 
     fn slot(&self, action: Action) -> &Arc<Slot> {
@@ -106,8 +115,12 @@ impl Signers {
     ///
     /// # Errors
     ///
-    /// Those of [`Presigner::presign`]; [`PresignError::NoCredentials`] also before the first ones came.
+    /// Those of [`Presigner::presign`]; [`PresignError::NoCredentials`] also before the first ones came;
+    /// [`PresignError::OtherStorage`] for a grant that this does not sign for.
     pub fn presign(&self, grant: &Grant, terms: &Terms<'_>, now: Timestamp) -> Result<SignedUrl, PresignError> {
+        if grant.storage() != self.storage {
+            return Err(PresignError::OtherStorage);
+        }
         let slot = self.slot(grant.action());
         let held = slot.current.load();
         let signed = match held.as_ref() {

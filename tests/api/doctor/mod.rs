@@ -36,7 +36,10 @@ impl Bed {
 
     async fn check(&self, fix_cors: bool) -> Vec<Line> {
         let mut told = Vec::new();
-        let lines = check(&self.config, fix_cors, system_clock, &mut |line| told.push(line.clone())).await.unwrap();
+        let lines =
+            check(&self.config, &self.config.storage, fix_cors, system_clock, &mut |line| told.push(line.clone()))
+                .await
+                .unwrap();
         assert_eq!(told, lines, "each line is told as it comes");
         for line in &lines {
             let text = format!("{line} {}", serde_json::to_string(line).unwrap());
@@ -310,7 +313,7 @@ async fn a_machine_whose_clock_is_off_is_told_so_and_nothing_else() {
     }
     let bed = Bed::with(Fault::None, &[]).await;
     for (clock, words) in [(ahead as fn() -> Timestamp, "3600 s ahead"), (behind, "3600 s behind")] {
-        let lines = check(&bed.config, false, clock, &mut |_| ()).await.unwrap();
+        let lines = check(&bed.config, &bed.config.storage, false, clock, &mut |_| ()).await.unwrap();
         assert_eq!(verdicts(&lines), healthy_until("clock"), "{lines:#?}");
         // A second may have turned between the two.
         let evidence = line(&lines, "clock").evidence.replace("3599 s", "3600 s");
@@ -323,7 +326,7 @@ async fn a_machine_whose_clock_is_off_is_told_so_and_nothing_else() {
 async fn what_is_no_bucket_is_one_failure() {
     let fake = FakeServer::start().await;
     let config = configured(&fake.url, &[("storage.first_byte_timeout_secs", "1")]);
-    let run = async || check(&config, false, system_clock, &mut |_| ()).await.unwrap();
+    let run = async || check(&config, &config.storage, false, system_clock, &mut |_| ()).await.unwrap();
     let failures = |lines: &[Line]| -> Vec<String> {
         lines.iter().filter(|line| line.status == Status::Fail).map(|line| line.check.clone()).collect()
     };

@@ -7,7 +7,7 @@ import { cleanEnv, finish, freeBlock, start, tempDir, until } from './process.mj
 
 export const pageOrigin = 'https://app.example.com'
 
-export async function startSeaweed({ versioning = false } = {}) {
+export async function startSeaweed({ versioning = false, identities = [] } = {}) {
   const weed = weedBin()
   const interpreter = python()
   const home = tempDir('weed')
@@ -26,7 +26,7 @@ export async function startSeaweed({ versioning = false } = {}) {
     actions: ['Admin', 'Read', 'Write', 'List', 'Tagging'],
   }
   mkdirSync(join(home, 'data'))
-  writeFileSync(join(home, 's3.json'), JSON.stringify({ identities: [identity] }))
+  writeFileSync(join(home, 's3.json'), JSON.stringify({ identities: [identity, ...identities] }))
   const run = start(weed, [
     'server', `-dir=${join(home, 'data')}`, '-ip=127.0.0.1', '-ip.bind=127.0.0.1',
     '-s3', `-s3.port=${port}`, `-s3.config=${join(home, 's3.json')}`,

@@ -7,7 +7,7 @@ import { cleanEnv, finish, freePort, start, tempDir, until } from './process.mjs
 import { minter } from './tokens.mjs'
 
 // Every value we write is a string, a number, a boolean or a list of those: JSON spells them as TOML does.
-const toToml = (sections) =>
+export const toToml = (sections) =>
   Object.entries(sections)
     .map(([name, keys]) => `[${name}]\n${Object.entries(keys).map(([key, value]) => `${key} = ${JSON.stringify(value)}`).join('\n')}\n`)
     .join('\n')

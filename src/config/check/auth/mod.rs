@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Report;
-use crate::config::raw::{RawAuth, RawServer, Secret};
+use super::routes::{routes, storage_names};
+use crate::config::raw::{RawAuth, RawConfig, RawServer, Secret};
 use crate::config::used::{Auth, FetchRules, TokenPlaces};
 use crate::domain::policy::Permissions;
+use crate::domain::route::StorageRoutes;
 use crate::domain::store::StoreIdRule;
 use crate::domain::token::{
     Expected, MIN_HMAC_SECRET_BYTES, Revoked, ScopeRules, StoreSource, StoreTemplate, TemplateEncoding, TokenRules,
@@ -31,7 +33,10 @@ const MAX_JWKS_TIMEOUT_SECS: u64 = 30;
 /// Claims that users of a provider can write themselves.
 const USER_WRITABLE: [&str; 2] = ["user_metadata", "unsafe_metadata"];
 
-pub(super) fn auth(raw: &RawAuth, server: &RawServer, r: &mut Report<'_>) -> Option<Auth> {
+pub(super) fn auth(raw: &RawConfig, r: &mut Report<'_>) -> Option<Auth> {
+    let routes = routes(raw, r);
+    let storage_names = storage_names(raw).map(str::to_owned).collect();
+    let (raw, server) = (&raw.auth, &raw.server);
     let secret = r.secret("auth.hs256_secret", &raw.hs256_secret, &raw.hs256_secret_file);
     if secret.as_ref().is_some_and(|secret| !has_keys(raw, secret)) {
         // Without a key nobody could be told from anybody, so the process does not start (J36).
@@ -52,7 +57,7 @@ pub(super) fn auth(raw: &RawAuth, server: &RawServer, r: &mut Report<'_>) -> Opt
     let keys = keys::fixed(raw, secret.as_ref(), &expected, r);
     let sources = keys::sources(raw, secret.is_some(), &expected, r);
     let fetch = fetch_rules(raw, r);
-    let rules = token_rules(raw, r);
+    let rules = token_rules(raw, routes, r);
     let places = places(raw, server, r);
     let revoked = revoked(raw, r);
     Some(Auth {
@@ -66,6 +71,7 @@ pub(super) fn auth(raw: &RawAuth, server: &RawServer, r: &mut Report<'_>) -> Opt
         revoked: revoked?,
         denied_file: Some(PathBuf::from(&raw.denied_file)).filter(|_| !raw.denied_file.is_empty()),
         cache: CacheLimits { entries: raw.cache_entries, bytes: raw.cache_bytes },
+        storage_names,
     })
 }
 
@@ -95,7 +101,7 @@ fn fetch_rules(raw: &RawAuth, r: &mut Report<'_>) -> Option<FetchRules> {
     })
 }
 
-fn token_rules(raw: &RawAuth, r: &mut Report<'_>) -> Option<TokenRules> {
+fn token_rules(raw: &RawAuth, routes: Option<StorageRoutes>, r: &mut Report<'_>) -> Option<TokenRules> {
     let store_source = store_source(raw, r);
     let rules = [("strict", StoreIdRule::Strict), ("lossy", StoreIdRule::Lossy)];
     let store_rule = r.choice("auth.store_ids", &raw.store_ids, &rules);
@@ -109,6 +115,7 @@ fn token_rules(raw: &RawAuth, r: &mut Report<'_>) -> Option<TokenRules> {
         store_source: store_source?,
         store_rule: store_rule?,
         scope: ScopeRules { claims: raw.scope_claims.clone(), words: words?, required: raw.require_scope },
+        routes: routes?,
     })
 }
 

@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::key::{KeyFormat, KeyRules, ObjectKey};
+use crate::domain::key::{KeyFormat, KeyRules, MAX_KEY_BYTES, ObjectKey};
 use crate::domain::policy::{Action, Denied, decide};
 use issuer::{Issuer, b64};
 
@@ -79,7 +79,7 @@ fn good() -> String {
 }
 
 fn allowed(caller: &Caller, action: Action, key: &str) -> Result<(), Denied> {
-    let rules = KeyRules { files_root: String::new(), format: KeyFormat::Path };
+    let rules = KeyRules { files_root: String::new(), format: KeyFormat::Path, max_bytes: MAX_KEY_BYTES };
     decide(caller, action, ObjectKey::parse(key, &rules).unwrap()).map(|_| ())
 }
 

@@ -75,7 +75,7 @@ fn caller_of(claims: &Value, rules: TokenRules) -> Arc<Caller> {
 
 fn stores_by(claim: &str, claims: &Value) -> Vec<String> {
     let rules = TokenRules { store_source: StoreSource::Claim(claim.into()), ..rules() };
-    caller_of(claims, rules).stores().iter().map(|store| store.as_str().to_owned()).collect()
+    caller_of(claims, rules).stores().iter().map(|placed| placed.store.as_str().to_owned()).collect()
 }
 
 /// The whole name first, then the path, and only through own members of objects.
@@ -117,7 +117,7 @@ fn a_template_makes_the_store_from_other_claims() {
             store_rule: StoreIdRule::Lossy,
             ..rules()
         };
-        caller_of(claims, rules).stores().iter().map(|store| store.as_str().to_owned()).collect::<Vec<_>>()
+        caller_of(claims, rules).stores().iter().map(|placed| placed.store.as_str().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(by("user-{sub}", TemplateEncoding::Plain, &json!({"sub": "42", "storeId": "victim"})), ["user-42"]);
     assert_eq!(by("{org.id}", TemplateEncoding::Plain, &json!({"org": {"id": "acme"}})), ["acme"]);

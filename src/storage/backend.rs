@@ -1,0 +1,66 @@
+//! One storage with all that belongs to it: what signs for it, what calls it, and whether it answers.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{BucketClient, ClientError, HealthMonitor, Provider, Signers};
+use crate::config::Storage;
+use crate::domain::upload::UploadRules;
+
+/// One storage. Nothing in it is shared with another, so that none suffers from another's failures.
+#[derive(Debug)]
+pub struct Backend {
+    /// The NAME of `[storages.NAME]`, or `default`.
+    pub name: String,
+    /// Whose it is, and so what it can do.
+    pub provider: &'static Provider,
+    /// What a PUT is held to.
+    pub upload_rules: UploadRules,
+    /// Bounds that are not set because the storage would not keep them.
+    pub left_out: Vec<&'static str>,
+    /// What signs URLs and calls.
+    pub signers: Arc<Signers>,
+    /// What calls the bucket.
+    pub bucket: Arc<BucketClient>,
+    /// The bucket's last answer to the probe.
+    pub health: HealthMonitor,
+}
+
+impl Backend {
+    /// The storage as configured, its probe and all that keeps its credentials fresh running.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`] when the platform gives no TLS roots, or the address cannot be built.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn start(storage: &Storage, clock: fn() -> Timestamp) -> Result<Self, ClientError> {
+        Self::with_health(storage, clock, |bucket| HealthMonitor::start(bucket, storage.probe_interval, clock))
+    }
+
+    /// The same with another monitor.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backend::start`].
+    pub fn with_health(
+        storage: &Storage,
+        clock: fn() -> Timestamp,
+        monitor: impl FnOnce(Arc<BucketClient>) -> HealthMonitor,
+    ) -> Result<Self, ClientError> {
+        let signers = Signers::start(storage, clock)?;
+        let bucket = Arc::new(BucketClient::new(storage, Arc::clone(&signers))?);
+        Ok(Self {
+            name: storage.name.clone(),
+            provider: storage.provider,
+            upload_rules: storage.upload_rules.clone(),
+            left_out: storage.left_out.clone(),
+            signers,
+            health: monitor(Arc::clone(&bucket)),
+            bucket,
+        })
+    }
+}
