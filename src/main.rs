@@ -6,12 +6,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use filesync_signer::check_token::check_token;
-use filesync_signer::config::{self, Config, ConfigError, Storage};
+use filesync_signer::config::{self, Config, ConfigError, Storage, inherited_listener};
 use filesync_signer::doctor::{self, CorsFormat, Pages, Status, cors_document};
 use filesync_signer::domain::store::StoreId;
 use filesync_signer::domain::token::{MintClaims, mint_hs256};
-use filesync_signer::run::{bind, run};
-use filesync_signer::server::system_clock;
+use filesync_signer::run::{listen, run};
+use filesync_signer::server::{harden, is_root, log_panics, system_clock};
 use filesync_signer::telemetry::logs;
 
 /// The configuration or the command line is wrong (`EX_USAGE` of sysexits.h).
@@ -175,6 +175,8 @@ fn complain(text: &str, code: u8) -> ExitCode {
 }
 
 fn execute(cli: Cli) -> Result<(), Failure> {
+    // Before any secret is read.
+    harden().map_err(|error| Failure::Run(format!("core files cannot be switched off: {error}")))?;
     let Settings { config: file, set } = cli.settings;
     if cli.check_config {
         config::load(file.as_deref(), &set)?;
@@ -209,10 +211,20 @@ fn execute(cli: Cli) -> Result<(), Failure> {
 }
 
 fn start(config: &Config) -> Result<(), Failure> {
+    if is_root() && !config.server.allow_root {
+        return Err(Failure::Usage(
+            "this is root, and the service needs nothing that root may; run it as another user \
+             (`DynamicUser=` in systemd, `USER` in an image), or set server.allow_root = true"
+                .to_owned(),
+        ));
+    }
     logs::start(config.telemetry);
+    log_panics();
+    let inherited = inherited_listener()
+        .map_err(|error| Failure::Run(format!("the socket of the service manager cannot be used: {error}")))?;
     let failed = |error: &dyn std::fmt::Display| Failure::Run(error.to_string());
     runtime()?.block_on(async {
-        let listener = bind(config.server.listen).await.map_err(|error| failed(&error))?;
+        let listener = listen(inherited, config.server.listen).await.map_err(|error| failed(&error))?;
         run(config, listener).await.map_err(|error| failed(&error))
     })
 }

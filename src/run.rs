@@ -8,10 +8,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::App;
-use crate::config::{Config, Storage, Verify};
+use crate::config::{Config, Server, Storage, Supervisor, Verify};
 use crate::doctor::{self, DoctorError, Line, Status};
 use crate::identity::{Authenticator, FetchError};
-use crate::server::{serve, system_clock};
+use crate::server::{Service, TlsError, descriptors_for, system_clock};
 use crate::storage::{Backend, ClientError};
 
 /// Why the service cannot start.
@@ -37,6 +37,9 @@ pub enum StartError {
     /// The bucket was tried, and does not hold.
     #[error("storage.verify is strict, and the bucket does not hold:\n{0}")]
     Verify(String),
+    /// TLS could not be set up.
+    #[error("server.tls cannot be used: {0}")]
+    Tls(#[from] TlsError),
     /// The client for the bucket could not be set up.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -58,6 +61,18 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     })
 }
 
+/// The socket that a service manager opened for this process, or else [`bind`].
+///
+/// # Errors
+///
+/// [`StartError::Bind`], and the runtime's when the socket is not usable.
+pub async fn listen(inherited: Option<std::net::TcpListener>, address: SocketAddr) -> Result<TcpListener, StartError> {
+    match inherited {
+        Some(listener) => Ok(TcpListener::from_std(listener)?),
+        None => bind(address).await,
+    }
+}
+
 /// The service over a bound listener, until a signal ends it.
 ///
 /// # Errors
@@ -74,9 +89,13 @@ pub async fn run(config: &Config, listener: TcpListener) -> Result<(), StartErro
     }
     let identity = Authenticator::start(&config.auth)?;
     let app = Arc::new(App::new(config, identity, storages));
+    let settings = within_descriptors(&config.server);
+    let service = Service::new(app, &settings, system_clock)?.told_to(Supervisor::of_environment());
     let stop = stop_signal()?;
-    tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "listening");
-    serve(listener, app, &config.server, system_clock, stop).await;
+    ignore_hangups()?;
+    let tls = settings.tls.is_some();
+    tracing::info!(address = %listener.local_addr()?, tls, version = env!("CARGO_PKG_VERSION"), "listening");
+    service.serve(listener, stop).await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -91,6 +110,18 @@ async fn verify(config: &Config, storage: &Storage) -> Result<(), StartError> {
         }
         Verify::Strict => refuse_failures(&doctor::verify(config, storage, system_clock).await?),
     }
+}
+
+/// No more connections than the system gives descriptors for: calls to the bucket need some, too.
+fn within_descriptors(settings: &Server) -> Server {
+    let max_connections = descriptors_for(settings.max_connections);
+    if max_connections < settings.max_connections {
+        tracing::warn!(
+            max_connections,
+            "the limit of open files (RLIMIT_NOFILE) allows fewer connections than server.max_connections"
+        );
+    }
+    Server { max_connections, ..settings.clone() }
 }
 
 fn log_verdict(verdict: Result<Vec<Line>, DoctorError>) {
@@ -127,4 +158,15 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
             std::process::exit(130);
         });
     })
+}
+
+/// Without this SIGHUP would end the process, and a terminal that closes sends one (H13).
+fn ignore_hangups() -> io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            tracing::info!("SIGHUP: files of keys, credentials and certificates are followed without it");
+        }
+    });
+    Ok(())
 }

@@ -156,7 +156,7 @@ def es256_signer(binary: Path, folder: Path, public_key: Path) -> Program:
 def signer_program(binary: Path, folder: Path, flags: list[str], settings: dict[str, str]) -> Program:
     port = free_port()
     storage = {f"STORAGE__{key.upper()}": value for key, value in STORAGE.items()}
-    settings = {"SERVER__LISTEN": f"{HOST}:{port}", **storage, **settings}
+    settings = {"SERVER__LISTEN": f"{HOST}:{port}", "SERVER__ALLOW_ROOT": "true", **storage, **settings}
     environment = {f"SIGNER__{key}": value for key, value in settings.items()}
     return Program("signer", [str(binary), "serve", *flags], environment, folder, plain_get("/livez"), port)
 

@@ -248,7 +248,7 @@ impl fmt::Display for Escaped<'_> {
 }
 
 /// The headers that every answer has.
-fn finish(reply: Reply, id: RequestId, mut headers: HeaderMap, head: bool) -> Response<AnswerBody> {
+pub(super) fn finish(reply: Reply, id: RequestId, mut headers: HeaderMap, head: bool) -> Response<AnswerBody> {
     headers.insert(CACHE_CONTROL, NO_STORE);
     headers.insert(REFERRER_POLICY, NO_REFERRER);
     headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);

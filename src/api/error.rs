@@ -126,6 +126,9 @@ pub enum ApiError {
     /// A body of another type.
     #[error("the body must be sent as content-type: application/json")]
     UnsupportedMediaType,
+    /// A panic. What it was stays in the log.
+    #[error("the service made a mistake")]
+    Internal,
     /// The bucket's fault. Its own words stay in the log.
     #[error("{}", bucket_sentence(.0))]
     Bucket(#[from] BucketError),
@@ -144,9 +147,6 @@ pub enum ApiError {
     /// A token that nobody can judge now.
     #[error("the keys that the token is checked with cannot be fetched now")]
     KeysUnavailable,
-    /// A grant for a storage that is not there. Never seen unless the configuration was read wrongly.
-    #[error("the request cannot be answered")]
-    NoSuchStorage,
     /// A grant could not be signed.
     #[error("the request cannot be signed now")]
     Presign(#[from] PresignError),
@@ -237,7 +237,7 @@ impl ApiError {
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::Bucket(BucketError::TimedOut) => "bucket_timeout",
             Self::Bucket(BucketError::Unreachable(_) | BucketError::Refused { .. }) => "bucket_failed",
-            Self::NoSuchStorage
+            Self::Internal
             | Self::Bucket(BucketError::WrongGrant)
             | Self::Presign(PresignError::Expires | PresignError::TooManyHeaders | PresignError::OtherStorage) => {
                 "internal"
@@ -316,7 +316,7 @@ mod tests {
             ApiError::UriTooLong { limit: 1 },
             ApiError::UnsupportedMediaType,
             UploadRefused::ContentTypeNotAllowed.into(),
-            BucketError::WrongGrant.into(),
+            ApiError::Internal,
             BucketError::Refused { status: 403, code: "AccessDenied".into() }.into(),
             ApiError::BucketUnavailable(ProbeFailure::Clock),
             ApiError::NotReady,

@@ -18,6 +18,7 @@ mod cors;
 mod credential;
 mod dispatch;
 mod error;
+mod fault;
 mod health;
 mod livestore;
 mod objects;
@@ -36,6 +37,7 @@ use crate::storage::Backend;
 
 pub use call::Call;
 pub use error::{ApiError, CODES};
+pub use fault::Fallback;
 pub use reply::{AnswerBody, Reply};
 
 /// What a request needs, shared by all requests. Nothing in it waits or locks.
@@ -81,7 +83,7 @@ impl App {
     fn grant(&self, caller: &Caller, action: Action, key: &str) -> Result<(Grant, &Backend), ApiError> {
         let key = ObjectKey::parse(key, &self.key_rules)?;
         let grant = decide(caller, action, key)?;
-        let storage = self.storages.get(grant.storage().get()).ok_or(ApiError::NoSuchStorage)?;
+        let storage = self.storages.get(grant.storage().get()).ok_or(ApiError::Internal)?;
         Ok((grant, storage))
     }
 }

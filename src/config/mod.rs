@@ -18,6 +18,7 @@ mod check;
 mod layers;
 mod problem;
 mod raw;
+mod supervisor;
 #[cfg(test)]
 mod tests;
 mod used;
@@ -26,9 +27,10 @@ pub use access::{Access, CredentialKind, CredentialSource, KeyFiles, Role, Stati
 pub use ambient::Ambient;
 pub use problem::{ConfigError, Problem};
 pub use raw::{RawConfig, Secret};
+pub use supervisor::{Supervisor, inherited_listener};
 pub use used::{
     Addressing, Auth, Config, Cors, DEFAULT_STORAGE, FetchRules, KeyLocation, KeySource, Life, LogFormat, Server,
-    Storage, Telemetry, TokenPlaces, Verify,
+    Storage, Telemetry, Tls, TokenPlaces, Verify,
 };
 
 /// The file that is read when none is named, if it is there.

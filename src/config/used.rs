@@ -1,6 +1,7 @@
 //! The configuration as it is used: checked, typed, complete.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -147,16 +148,32 @@ pub struct Server {
     pub base_path: String,
     /// Which pages may call.
     pub cors: Cors,
-    /// From the connection, or the first byte of a further request, to the end of its head.
+    /// From the connection to the first byte.
+    pub first_byte_timeout: Duration,
+    /// From the first byte of a request, or of a TLS handshake, to its end.
     pub head_timeout: Duration,
     /// From the head to the end of the body.
     pub body_timeout: Duration,
     /// From the head to the answer.
     pub request_timeout: Duration,
+    /// How long a client may take for what was written to it.
+    pub write_timeout: Duration,
     /// How long a connection may lie idle between requests.
     pub keep_alive: Duration,
+    /// How long new connections are still taken after a signal to stop.
+    pub drain_delay: Duration,
     /// How long requests in flight may go on after a signal to stop.
     pub shutdown_grace: Duration,
+    /// Connections at one time.
+    pub max_connections: usize,
+    /// The same from one address, or from one /64 of IPv6, if that is limited.
+    pub max_connections_per_address: Option<NonZeroUsize>,
+    /// Requests at one time on one HTTP/2 connection; nothing where HTTP/2 is off.
+    pub http2_max_streams: Option<u32>,
+    /// The files of TLS, where this process speaks it.
+    pub tls: Option<Tls>,
+    /// Whether root may run it.
+    pub allow_root: bool,
     /// Bytes of request line and headers.
     pub max_head_bytes: usize,
     /// Number of headers.
@@ -165,6 +182,15 @@ pub struct Server {
     pub max_uri_bytes: usize,
     /// Bytes of a request's body.
     pub max_body_bytes: usize,
+}
+
+/// `[server.tls]`. Both files are PEM, and followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate, then those that vouch for it.
+    pub certificate_file: PathBuf,
+    /// Its private key.
+    pub key_file: PathBuf,
 }
 
 /// Which pages may call from another origin.

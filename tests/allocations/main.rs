@@ -17,7 +17,7 @@ use filesync_signer::api::App;
 use filesync_signer::config;
 use filesync_signer::domain::token::{MintClaims, mint_hs256};
 use filesync_signer::identity::Authenticator;
-use filesync_signer::server::serve;
+use filesync_signer::server::Service;
 use filesync_signer::storage::{Backend, Health, HealthMonitor};
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -132,7 +132,8 @@ fn a_download_url_allocates_at_most_six_times_more_than_bare_hyper() {
     let listener = listen();
     let mut stream = connect(&listener);
     let (app, config) = app();
-    runtime.spawn(async move { serve(listener, Arc::new(app), &config.server, now, std::future::pending()).await });
+    let service = Service::new(Arc::new(app), &config.server, now).unwrap();
+    runtime.spawn(service.serve(listener, std::future::pending()));
     let ours = allocations(&runtime, &mut stream, &request);
     let (headers, body) = parts(&runtime.block_on(first_answer(&mut stream, &request)));
 

@@ -15,19 +15,27 @@ mod auth;
 mod aws;
 mod bucket;
 mod check_token;
+mod connections;
 mod cors;
 mod credentials;
 #[cfg(feature = "dev")]
 mod doctor;
+mod http2;
 mod identity;
 mod keys;
 mod limits;
 mod revocation;
+mod running;
+mod shapes;
 mod sockets;
 mod source;
 mod storages;
 mod support;
+mod tls;
 mod token_places;
 
+#[path = "../support/frames.rs"]
+#[allow(dead_code, reason = "some are for the hostile clients alone")]
+mod frames;
 #[path = "../support/issuer.rs"]
 mod issuer;

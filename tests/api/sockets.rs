@@ -1,74 +1,13 @@
 //! The listener, over real connections.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use filesync_signer::server::serve;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::{TestApp, good_token, now};
-
-/// Long enough for anything that is going to happen.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-struct Running {
-    test: TestApp,
-    address: std::net::SocketAddr,
-    stop: oneshot::Sender<()>,
-    served: JoinHandle<()>,
-}
-
-async fn start(settings: &[(&str, &str)]) -> Running {
-    let test = TestApp::with(settings).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let (app, settings) = (Arc::clone(&test.app), test.config.server.clone());
-    let served = tokio::spawn(async move {
-        serve(listener, app, &settings, now, async {
-            let _ = stopped.await;
-        })
-        .await;
-    });
-    Running { test, address, stop, served }
-}
-
-impl Running {
-    async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.address).await.unwrap()
-    }
-
-    /// Sends bytes and reads until the connection ends.
-    async fn exchange(&self, bytes: &[u8]) -> String {
-        let mut stream = self.connect().await;
-        let _ = stream.write_all(bytes).await;
-        read_all(&mut stream).await
-    }
-}
-
-async fn read_all(stream: &mut TcpStream) -> String {
-    let mut text = Vec::new();
-    // A reset after the answer is an end, too.
-    let _ = timeout(PATIENCE, stream.read_to_end(&mut text)).await.expect("the connection ends");
-    String::from_utf8_lossy(&text).into_owned()
-}
-
-/// Reads one answer of a connection that stays open.
-async fn read_answer(stream: &mut TcpStream) -> String {
-    let mut text = Vec::new();
-    timeout(PATIENCE, async {
-        while !text.ends_with(b"}") {
-            text.push(stream.read_u8().await.expect("an answer"));
-        }
-    })
-    .await
-    .expect("an answer in time");
-    String::from_utf8(text).unwrap()
-}
+use crate::running::{PATIENCE, read_all, read_answer, start};
+use crate::support::good_token;
 
 #[tokio::test]
 async fn a_request_is_answered_and_the_connection_kept() {
@@ -111,7 +50,7 @@ async fn odd_heads_are_refused() {
 /// H02, H03: a connection that says nothing, or never finishes its head, is closed at the deadline.
 #[tokio::test]
 async fn silent_and_slow_heads_are_cut_off() {
-    let running = start(&[("server.head_timeout_secs", "1")]).await;
+    let running = start(&[("server.first_byte_timeout_secs", "1"), ("server.head_timeout_secs", "1")]).await;
     for beginning in ["", "G", "GET /livez HTTP/1.1\r\nhost: x\r\n"] {
         let started = Instant::now();
         assert_eq!(running.exchange(beginning.as_bytes()).await, "", "{beginning:?}");

@@ -216,7 +216,7 @@ describe('signer cors', () => {
 describe('the cheap part, at the start', () => {
   const broken = { secret_access_key: newSecret() }
   const serve = (storage) => {
-    const run = start(signerBin(), ['serve', '--listen', '127.0.0.1:0', '--config', configFor({ storage })], { env: cleanEnv(), cwd: tempDir('cwd') })
+    const run = start(signerBin(), ['serve', '--listen', '127.0.0.1:0', '--set', 'server.allow_root=true', '--config', configFor({ storage })], { env: cleanEnv(), cwd: tempDir('cwd') })
     return run
   }
 

@@ -5,34 +5,29 @@
 mod auth;
 mod credentials;
 mod routes;
+mod server;
 mod storage;
 mod upload;
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
-use url::Url;
 
-use super::raw::{RawConfig, RawKeys, RawLife, RawServer, RawTelemetry, Secret};
-use super::used::{Auth, Config, Cors, Life, LogFormat, Server, Storage, Telemetry};
+use super::raw::{RawConfig, RawKeys, RawLife, RawTelemetry, Secret};
+use super::used::{Auth, Config, Life, LogFormat, Storage, Telemetry};
 use super::{ConfigError, Problem, Sources};
 use crate::domain::key::{KeyFormat, KeyRules, MAX_KEY_BYTES, check_segments};
 use crate::domain::sigv4::MAX_EXPIRES_SECS;
 
 /// No deadline and no interval is longer than an hour.
 const MAX_TIMEOUT_SECS: u64 = 3600;
-/// hyper's smallest read buffer: a head cannot be held to less.
-const MIN_HEAD_BYTES: usize = 8192;
-/// Caps on the caps: one request may not take all memory.
-const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
 
 /// Checks `raw`, adding to what is already known to be wrong.
 pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) -> Result<Config, ConfigError> {
     let mut report = Report::new(sources, problems);
-    let server = server(&raw.server, &mut report);
+    let server = server::server(&raw.server, &mut report);
     let auth = auth::auth(raw, &mut report);
     let upload = upload::upload(&raw.upload, &mut report);
     let storages = storage::storages(raw, upload.as_ref(), &mut report);
@@ -157,84 +152,6 @@ impl Report<'_> {
             }
         }
     }
-}
-
-fn server(raw: &RawServer, r: &mut Report<'_>) -> Option<Server> {
-    let listen = raw.listen.parse::<SocketAddr>().ok();
-    let listen = r.require("server.listen", listen, || {
-        format!("is `{}`; it must be an address and a port, such as `127.0.0.1:8787` or `[::]:8787`", raw.listen)
-    });
-    let base_path = Some(raw.base_path.clone()).filter(|path| is_base_path(path));
-    let base_path = r.require("server.base_path", base_path, || {
-        format!("is `{}`; it must be empty, or begin with `/` and not end with one, such as `/api`", raw.base_path)
-    });
-    let head_timeout = r.timeout("server.head_timeout_secs", raw.head_timeout_secs);
-    let body_timeout = r.timeout("server.body_timeout_secs", raw.body_timeout_secs);
-    let request_timeout = r.timeout("server.request_timeout_secs", raw.request_timeout_secs);
-    let keep_alive = r.timeout("server.keep_alive_secs", raw.keep_alive_secs);
-    let shutdown_grace = r.seconds("server.shutdown_grace_secs", raw.shutdown_grace_secs, 0, MAX_TIMEOUT_SECS);
-    let max_head_bytes = r.size("server.max_head_bytes", raw.max_head_bytes, MIN_HEAD_BYTES, MAX_REQUEST_BYTES);
-    let max_headers = r.size("server.max_headers", raw.max_headers, 8, 1024);
-    let max_uri_bytes = r.size("server.max_uri_bytes", raw.max_uri_bytes, 1024, u16::MAX.into());
-    let max_body_bytes = r.size("server.max_body_bytes", raw.max_body_bytes, 1024, MAX_REQUEST_BYTES);
-    let cors = cors(raw, r);
-    Some(Server {
-        listen: listen?,
-        base_path: base_path?,
-        cors: cors?,
-        head_timeout: head_timeout?,
-        body_timeout: body_timeout?,
-        request_timeout: request_timeout?,
-        keep_alive: keep_alive?,
-        shutdown_grace: shutdown_grace?,
-        max_head_bytes: max_head_bytes?,
-        max_headers: max_headers?,
-        max_uri_bytes: max_uri_bytes?,
-        max_body_bytes: max_body_bytes?,
-    })
-}
-
-fn is_base_path(path: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '.' | '_' | '~');
-    path.is_empty()
-        || (path.starts_with('/')
-            && check_segments(path.trim_start_matches('/')).is_ok()
-            && path.chars().all(plain)
-            && !path.starts_with("//"))
-}
-
-fn cors(raw: &RawServer, r: &mut Report<'_>) -> Option<Cors> {
-    let max_age = r.seconds("server.cors_max_age_secs", raw.cors_max_age_secs, 0, 86_400);
-    let before = r.problems.len();
-    for origin in &raw.cors_origins {
-        if let Err(message) = check_origin(origin) {
-            r.problem("server.cors_origins", message);
-        }
-    }
-    if r.problems.len() > before {
-        return None;
-    }
-    Some(Cors { origins: raw.cors_origins.clone(), credentials: raw.cors_credentials, max_age: max_age? })
-}
-
-/// A serialised origin (RFC 6454 section 6.2), exactly as a browser sends it.
-fn check_origin(origin: &str) -> Result<(), String> {
-    if origin == "*" || origin == "null" {
-        return Err(format!("holds `{origin}`; list each origin, such as `https://app.example.com`"));
-    }
-    let malformed =
-        || format!("holds `{origin}`; an origin is a scheme, `://` and a host, such as `https://app.example.com`");
-    let url = Url::parse(origin).map_err(|_| malformed())?;
-    let as_sent = match url.origin() {
-        tuple @ url::Origin::Tuple(..) => tuple.ascii_serialization(),
-        // Schemes of installed apps, such as `capacitor://localhost`.
-        url::Origin::Opaque(_) => {
-            let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(malformed)?;
-            let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-            format!("{}://{host}{port}", url.scheme())
-        }
-    };
-    if as_sent == origin { Ok(()) } else { Err(format!("holds `{origin}`; browsers send that origin as `{as_sent}`")) }
 }
 
 fn key_rules(raw: &RawKeys, storages: Option<&[Storage]>, r: &mut Report<'_>) -> Option<KeyRules> {

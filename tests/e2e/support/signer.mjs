@@ -38,10 +38,13 @@ export function settings({ listen, s3, secret, change = {} }) {
 export const signer = (args, options = {}) =>
   finish(signerBin(), args, { ...options, env: cleanEnv(options.env), cwd: options.cwd ?? tempDir('cwd') })
 
+// Tests may run as root; an operator has to say so.
+const allowRoot = { SIGNER__SERVER__ALLOW_ROOT: 'true' }
+
 // Serves with a file made from `config`, or with the environment alone when `config` is null.
 export async function serve({ config, env, base, listen }) {
   const args = config ? ['serve', '--config', writeConfig(config)] : ['serve']
-  const run = start(signerBin(), args, { env: cleanEnv(env), cwd: tempDir('cwd') })
+  const run = start(signerBin(), args, { env: cleanEnv({ ...allowRoot, ...env }), cwd: tempDir('cwd') })
   await until('the signer lives', async () => (await fetch(`http://${listen}${base}/livez`)).status === 200, { run })
   return { url: `http://${listen}${base}`, run, configFile: args[2], stop: () => run.stop() }
 }

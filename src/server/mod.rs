@@ -1,0 +1,90 @@
+//! The only listener: accept, deadlines, caps, TLS, drain. And the one reading of the clock for each request.
+//!
+//! ```text
+//! accept      the loop: admits or closes, backs off when descriptors run out, drains
+//! caps        how many connections, in all and from one address
+//! tls         the handshake, and the files that are followed
+//! connection  HTTP/1 and HTTP/2 over one connection; a panic is the caller's alone
+//! phases      what a connection is doing and how long it may
+//! watched     tells the phases what happens on the socket
+//! process     what the process may do, and root
+//! ```
+
+mod accept;
+mod caps;
+mod connection;
+mod counts;
+mod phases;
+mod process;
+mod tls;
+mod watched;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+
+use crate::api::App;
+use crate::config::{Server, Supervisor};
+
+pub use counts::Counts;
+pub use process::{descriptors_for, harden, is_root, log_panics};
+pub(crate) use tls::read_pair;
+pub use tls::{FollowedTls, TlsError};
+
+/// What the system's clock says. A clock that no calendar holds is the end of time,
+/// so that every token has expired and nothing is signed (J47).
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "the one reading of the clock")]
+pub fn system_clock() -> Timestamp {
+    Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::MAX)
+}
+
+/// A service that can be put behind a listener.
+#[derive(Debug)]
+pub struct Service {
+    app: Arc<App>,
+    settings: Server,
+    clock: fn() -> Timestamp,
+    supervisor: Supervisor,
+    tls: Option<Arc<FollowedTls>>,
+    counts: Arc<Counts>,
+}
+
+impl Service {
+    /// `app` as `[server]` says, with this clock, told to nobody.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`] when the files of `server.tls` cannot be used.
+    pub fn new(app: Arc<App>, settings: &Server, clock: fn() -> Timestamp) -> Result<Self, TlsError> {
+        let tls = settings.tls.as_ref().map(|files| FollowedTls::start(files, settings.http2_max_streams.is_some()));
+        Ok(Self {
+            app,
+            settings: settings.clone(),
+            clock,
+            supervisor: Supervisor::none(),
+            tls: tls.transpose()?,
+            counts: Arc::default(),
+        })
+    }
+
+    /// Tells this service manager how it is.
+    #[must_use]
+    pub fn told_to(self, supervisor: Supervisor) -> Self {
+        Self { supervisor, ..self }
+    }
+
+    /// What happened to connections so far.
+    #[must_use]
+    pub fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.counts)
+    }
+
+    /// Serves until `stop` ends; then `/readyz` is 503 while new connections are still taken for
+    /// `server.drain_delay_secs`, and what is in flight may end within `server.shutdown_grace_secs`.
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
+        accept::serve(self, listener, stop).await;
+    }
+}
