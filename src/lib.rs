@@ -22,6 +22,7 @@
 //! * [`doctor`]: what is wrong with the bucket, for operators.
 //! * `outbound`: what all calls to others have in common.
 //! * [`storage`]: calls to the bucket.
+//! * `reload`: the configuration again, while requests run.
 //! * [`config`]: `signer.toml`, environment and flags; the only reader of either.
 //! * [`server`]: the listener.
 //! * [`telemetry`]: logs and request ids.
@@ -48,6 +49,7 @@ pub mod doctor;
 pub mod domain;
 pub mod identity;
 mod outbound;
+mod reload;
 pub mod run;
 pub mod server;
 pub mod storage;

@@ -186,7 +186,7 @@ fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Serve(serve) => {
             let listen = serve.listen.map(|address| ("server.listen".to_owned(), address.to_string()));
             let flags: Vec<_> = set.into_iter().chain(listen).collect();
-            start(&config::load(file.as_deref(), &flags)?)
+            start(config::Source::new(file, flags))
         }
         #[cfg(feature = "dev")]
         Command::Dev(dev) => start_dev(dev),
@@ -210,7 +210,8 @@ fn execute(cli: Cli) -> Result<(), Failure> {
     }
 }
 
-fn start(config: &Config) -> Result<(), Failure> {
+fn start(source: config::Source) -> Result<(), Failure> {
+    let config = source.load()?;
     if is_root() && !config.server.allow_root {
         return Err(Failure::Usage(
             "this is root, and the service needs nothing that root may; run it as another user \
@@ -225,7 +226,7 @@ fn start(config: &Config) -> Result<(), Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::Run(error.to_string());
     runtime()?.block_on(async {
         let listener = listen(inherited, config.server.listen).await.map_err(|error| failed(&error))?;
-        run(config, listener).await.map_err(|error| failed(&error))
+        run(&config, Some(source), listener).await.map_err(|error| failed(&error))
     })
 }
 

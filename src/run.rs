@@ -8,9 +8,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::App;
-use crate::config::{Config, Server, Storage, Supervisor, Verify};
+use crate::config::{self, Config, Server, Storage, Supervisor, Verify};
 use crate::doctor::{self, DoctorError, Line, Status};
 use crate::identity::{Authenticator, FetchError};
+use crate::reload::Reloader;
 use crate::server::{Service, TlsError, descriptors_for, system_clock};
 use crate::storage::{Backend, ClientError};
 
@@ -73,31 +74,40 @@ pub async fn listen(inherited: Option<std::net::TcpListener>, address: SocketAdd
     }
 }
 
-/// The service over a bound listener, until a signal ends it.
+/// The service over a bound listener, until a signal ends it. With a `source` the configuration is read
+/// again from there at SIGHUP, and when its files change.
 ///
 /// # Errors
 ///
 /// [`StartError`] when a part cannot be set up.
-pub async fn run(config: &Config, listener: TcpListener) -> Result<(), StartError> {
+pub async fn run(config: &Config, source: Option<config::Source>, listener: TcpListener) -> Result<(), StartError> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    let app = Arc::new(start_app(config).await?);
+    let settings = within_descriptors(&config.server);
+    let service = Service::new(app, &settings, system_clock)?.told_to(Supervisor::of_environment());
+    let stop = stop_signal()?;
+    match source {
+        Some(source) => _ = tokio::spawn(Reloader::new(source, service.live(), config.clone())?.follow()),
+        None => ignore_hangups()?,
+    }
+    let tls = settings.tls.is_some();
+    tracing::info!(address = %listener.local_addr()?, tls, version = env!("CARGO_PKG_VERSION"), "listening");
+    service.serve(listener, stop).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// All that answers requests, and what runs beside it.
+pub(crate) async fn start_app(config: &Config) -> Result<App, StartError> {
     let mut storages = Vec::new();
     for storage in config.all_storages() {
         storages.push(Backend::start(storage, system_clock)?);
         verify(config, storage).await?;
     }
     let identity = Authenticator::start(&config.auth)?;
-    let app = Arc::new(App::new(config, identity, storages));
-    let settings = within_descriptors(&config.server);
-    let service = Service::new(app, &settings, system_clock)?.told_to(Supervisor::of_environment());
-    let stop = stop_signal()?;
-    ignore_hangups()?;
-    let tls = settings.tls.is_some();
-    tracing::info!(address = %listener.local_addr()?, tls, version = env!("CARGO_PKG_VERSION"), "listening");
-    service.serve(listener, stop).await;
-    tracing::info!("stopped");
-    Ok(())
+    Ok(App::new(config, identity, storages))
 }
 
 async fn verify(config: &Config, storage: &Storage) -> Result<(), StartError> {
@@ -165,7 +175,7 @@ fn ignore_hangups() -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            tracing::info!("SIGHUP: files of keys, credentials and certificates are followed without it");
+            tracing::info!("SIGHUP: there is no configuration file to read again");
         }
     });
     Ok(())

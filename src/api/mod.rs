@@ -29,6 +29,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use jiff::Timestamp;
+
 use crate::config::{Config, Life, Server, TokenPlaces};
 use crate::domain::key::{KeyRules, ObjectKey};
 use crate::domain::policy::{Action, Caller, Grant, decide};
@@ -70,6 +72,21 @@ impl App {
             download: config.download,
             server: config.server.clone(),
             draining: AtomicBool::new(false),
+        }
+    }
+
+    /// What it still waits for before it can do all of its work, or nothing: keys, credentials, or the first
+    /// word of a bucket.
+    #[must_use]
+    pub fn wants(&self, now: Timestamp) -> Option<&'static str> {
+        if !self.identity.is_ready() {
+            Some("keys to check tokens with")
+        } else if !self.storages.iter().all(|storage| storage.signers.is_ready(now)) {
+            Some("credentials for a bucket")
+        } else if self.storages.iter().any(|storage| storage.health.health().checked_at.is_none()) {
+            Some("answer to the probe of a bucket")
+        } else {
+            None
         }
     }
 

@@ -65,6 +65,35 @@ pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<Config, C
     read(file, flags)?.check()
 }
 
+/// Where a configuration is read from, so that it can be read again.
+#[derive(Debug, Clone)]
+pub struct Source {
+    file: Option<PathBuf>,
+    flags: Vec<(String, String)>,
+}
+
+impl Source {
+    /// The file that `--config` names, or [`DEFAULT_FILE`], and flags over it, as [`read`] takes them.
+    #[must_use]
+    pub fn new(file: Option<PathBuf>, flags: Vec<(String, String)>) -> Self {
+        Self { file, flags }
+    }
+
+    /// As [`load`].
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] lists every problem.
+    pub fn load(&self) -> Result<Config, ConfigError> {
+        load(self.file.as_deref(), &self.flags)
+    }
+
+    /// The file, whether it is there or not.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.file.clone().unwrap_or_else(|| DEFAULT_FILE.into())
+    }
+}
+
 /// Defaults and `flags` alone: no file, no environment.
 ///
 /// # Errors

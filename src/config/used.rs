@@ -39,6 +39,8 @@ pub struct Config {
     pub download: Life,
     /// Logs.
     pub telemetry: Telemetry,
+    /// The files that keys and secrets of `[auth]` were read from, once.
+    pub key_files: Vec<PathBuf>,
     /// What is allowed and yet worth a second look, one sentence each.
     pub warnings: Vec<String>,
     /// What follows from the settings and does not stand in them, one sentence each.
@@ -302,7 +304,7 @@ pub enum LogFormat {
 }
 
 /// `[telemetry]`
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Telemetry {
     /// The least severe level that is written.
     pub level: LevelFilter,

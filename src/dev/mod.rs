@@ -106,7 +106,7 @@ pub async fn dev(options: &Options, out: &mut impl io::Write) -> Result<(), DevE
     };
     write!(out, "{guide}")?;
     out.flush()?;
-    Ok(run(&config, listener).await?)
+    Ok(run(&config, None, listener).await?)
 }
 
 /// The access key of the embedded S3.

@@ -5,6 +5,7 @@
 
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Weak;
 use std::time::Duration;
 
 /// Twice a second, so that a change is in force within one.
@@ -27,10 +28,9 @@ pub fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Calls `changed` with each new content of the file, the first included, until it says that nobody
-/// listens any more. What it refuses, and what cannot be read, is said once in the log; the last
+/// Calls `changed` with each new content of the file, the first included, until `owner` is gone. What it refuses, and what cannot be read, is said once in the log; the last
 /// good content stays in force.
-pub(super) async fn follow(path: PathBuf, mut changed: impl FnMut(&[u8]) -> Option<Result<(), String>>) {
+pub(super) async fn follow<T>(path: PathBuf, owner: Weak<T>, mut changed: impl FnMut(&T, &[u8]) -> Result<(), String>) {
     let mut last: Option<Result<Vec<u8>, String>> = None;
     loop {
         let read = {
@@ -43,20 +43,22 @@ pub(super) async fn follow(path: PathBuf, mut changed: impl FnMut(&[u8]) -> Opti
             // The runtime ends.
             Err(_) => return,
         };
+        // Also when nothing has changed: else a task would stay for each owner that there ever was.
+        let Some(owner) = owner.upgrade() else { return };
         if last.as_ref() != Some(&content) {
             let outcome = match &content {
-                Ok(bytes) => changed(bytes),
-                Err(error) => Some(Err(error.clone())),
+                Ok(bytes) => changed(&owner, bytes),
+                Err(error) => Err(error.clone()),
             };
             match outcome {
-                None => return,
-                Some(Ok(())) => tracing::info!(file = %path.display(), "read"),
-                Some(Err(reason)) => {
+                Ok(()) => tracing::info!(file = %path.display(), "read"),
+                Err(reason) => {
                     tracing::error!(file = %path.display(), "is not used, its last good content stays in force: {reason}");
                 }
             }
             last = Some(content);
         }
+        drop(owner);
         tokio::time::sleep(INTERVAL).await;
     }
 }

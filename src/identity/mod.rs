@@ -150,20 +150,16 @@ impl Authenticator {
     fn follow_files(self: &Arc<Self>, auth: &Auth) {
         for (place, source) in auth.sources.iter().cloned().enumerate() {
             let KeyLocation::File(path) = source.location.clone() else { continue };
-            let weak = Arc::downgrade(self);
-            tokio::spawn(files::follow(path, move |bytes| {
-                let authenticator = weak.upgrade()?;
+            tokio::spawn(files::follow(path, Arc::downgrade(self), move |authenticator: &Self, bytes| {
                 let set = KeySet::parse(bytes, &source.algorithms, &source.expected);
-                Some(set.map(|set| authenticator.set_source(place, set.keys)).map_err(|error| error.to_string()))
+                set.map(|set| authenticator.set_source(place, set.keys)).map_err(|error| error.to_string())
             }));
         }
         if let Some(path) = auth.denied_file.clone() {
-            let weak = Arc::downgrade(self);
-            tokio::spawn(files::follow(path, move |bytes| {
-                let authenticator = weak.upgrade()?;
+            tokio::spawn(files::follow(path, Arc::downgrade(self), |authenticator: &Self, bytes| {
                 let revoked = std::str::from_utf8(bytes).map_err(|error| error.to_string());
                 let revoked = revoked.and_then(|text| Revoked::parse(text).map_err(|error| error.to_string()));
-                Some(revoked.map(|revoked| authenticator.change(|parts| parts.revoked = revoked)))
+                revoked.map(|revoked| authenticator.change(|parts| parts.revoked = revoked))
             }));
         }
     }

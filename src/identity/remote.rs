@@ -160,6 +160,9 @@ pub(super) async fn keep_fresh(
     let mut document = Vec::new();
     let mut last_error = String::new();
     loop {
+        if weak.strong_count() == 0 {
+            return;
+        }
         let outcome = {
             let mut fetch = std::pin::pin!(fetcher.fetch());
             tokio::select! {

@@ -28,7 +28,7 @@ pub(super) async fn serve(service: Service, listener: TcpListener, stop: impl Fu
     service.supervisor.ready();
     acceptor.run(stop).await;
 
-    service.app.start_draining();
+    service.live.start_draining();
     service.supervisor.stopping();
     acceptor.run(sleep(service.settings.drain_delay)).await;
     acceptor.finish().await;

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use super::phases::{Limits, OpenStream, Phase, Phases};
 use super::watched::Watched;
-use super::{Counts, FollowedTls, Service};
+use super::{Counts, FollowedTls, Live, Service};
 use crate::api::{AnswerBody, App};
 use crate::config::Server;
 
@@ -38,7 +38,7 @@ const MAX_ERROR_RESETS: usize = 100;
 /// What all connections share.
 pub(super) struct Connections {
     http: auto::Builder<TokioExecutor>,
-    app: Arc<App>,
+    live: Arc<Live>,
     clock: fn() -> Timestamp,
     tls: Option<Arc<FollowedTls>>,
     counts: Arc<Counts>,
@@ -50,7 +50,7 @@ impl Connections {
     pub(super) fn new(service: &Service) -> Self {
         Self {
             http: http(&service.settings),
-            app: Arc::clone(&service.app),
+            live: Arc::clone(&service.live),
             clock: service.clock,
             tls: service.tls.clone(),
             counts: Arc::clone(&service.counts),
@@ -120,7 +120,7 @@ impl Connections {
     /// HTTP/2 answers each request in a task of its own, which outlives the borrow.
     fn exchange(&self, phases: &Arc<Phases>) -> Exchange {
         Exchange {
-            app: Arc::clone(&self.app),
+            app: self.live.app(),
             phases: Arc::clone(phases),
             counts: Arc::clone(&self.counts),
             clock: self.clock,

@@ -5,6 +5,7 @@
 //! caps        how many connections, in all and from one address
 //! tls         the handshake, and the files that are followed
 //! connection  HTTP/1 and HTTP/2 over one connection; a panic is the caller's alone
+//! live        the service itself, which may be replaced
 //! phases      what a connection is doing and how long it may
 //! watched     tells the phases what happens on the socket
 //! process     what the process may do, and root
@@ -14,6 +15,7 @@ mod accept;
 mod caps;
 mod connection;
 mod counts;
+mod live;
 mod phases;
 mod process;
 mod tls;
@@ -29,6 +31,7 @@ use crate::api::App;
 use crate::config::{Server, Supervisor};
 
 pub use counts::Counts;
+pub use live::Live;
 pub use process::{descriptors_for, harden, is_root, log_panics};
 pub(crate) use tls::read_pair;
 pub use tls::{FollowedTls, TlsError};
@@ -44,7 +47,7 @@ pub fn system_clock() -> Timestamp {
 /// A service that can be put behind a listener.
 #[derive(Debug)]
 pub struct Service {
-    app: Arc<App>,
+    live: Arc<Live>,
     settings: Server,
     clock: fn() -> Timestamp,
     supervisor: Supervisor,
@@ -61,7 +64,7 @@ impl Service {
     pub fn new(app: Arc<App>, settings: &Server, clock: fn() -> Timestamp) -> Result<Self, TlsError> {
         let tls = settings.tls.as_ref().map(|files| FollowedTls::start(files, settings.http2_max_streams.is_some()));
         Ok(Self {
-            app,
+            live: Arc::new(Live::new(app)),
             settings: settings.clone(),
             clock,
             supervisor: Supervisor::none(),
@@ -74,6 +77,12 @@ impl Service {
     #[must_use]
     pub fn told_to(self, supervisor: Supervisor) -> Self {
         Self { supervisor, ..self }
+    }
+
+    /// Where the service can be replaced.
+    #[must_use]
+    pub fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live)
     }
 
     /// What happened to connections so far.

@@ -24,6 +24,7 @@ mod http2;
 mod identity;
 mod keys;
 mod limits;
+mod reload;
 mod revocation;
 mod running;
 mod shapes;

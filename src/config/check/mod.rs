@@ -10,7 +10,7 @@ mod storage;
 mod upload;
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
@@ -34,7 +34,7 @@ pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) 
     let key_rules = key_rules(&raw.keys, storages.as_deref(), &mut report);
     let download = life("download", &raw.download, &mut report);
     let telemetry = telemetry(&raw.telemetry, &mut report);
-    let Report { problems, warnings, notes, .. } = report;
+    let Report { problems, warnings, notes, key_files, .. } = report;
     let used = || {
         let mut storages = storages?.into_iter();
         Some(Config {
@@ -46,6 +46,7 @@ pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) 
             upload: upload?.life,
             download: download?,
             telemetry: telemetry?,
+            key_files,
             warnings,
             notes,
         })
@@ -72,11 +73,13 @@ struct Report<'a> {
     problems: Vec<Problem>,
     warnings: Vec<String>,
     notes: Vec<String>,
+    /// Files with a secret of `[auth]`: those of `[storage]` are followed by whoever signs with them.
+    key_files: Vec<PathBuf>,
 }
 
 impl<'a> Report<'a> {
     fn new(sources: &'a Sources, problems: Vec<Problem>) -> Self {
-        Self { sources, storage: None, problems, warnings: Vec::new(), notes: Vec::new() }
+        Self { sources, storage: None, problems, warnings: Vec::new(), notes: Vec::new(), key_files: Vec::new() }
     }
 }
 
@@ -142,6 +145,9 @@ impl Report<'_> {
         if !inline.expose().is_empty() {
             self.problem(&file_key, format!("is set beside `{key}`; keep one of them"));
             return None;
+        }
+        if key.starts_with("auth.") {
+            self.key_files.push(file.into());
         }
         match std::fs::read_to_string(Path::new(file)) {
             // Editors and `echo` end a file with a newline that is no part of the secret.

@@ -1,0 +1,169 @@
+//! Reading the configuration again while requests run: at SIGHUP, and when its file, or a file with a
+//! key that it names, has changed.
+//!
+//! The new service is made beside the old one and takes over in one step when it can do all that the
+//! old one could: it has keys and credentials, and its buckets have been asked. A configuration with a
+//! mistake, or one that gets no keys, is refused as a whole and the old one stays. A request keeps the
+//! service it began with, so no answer mixes two configurations, and no connection is closed.
+//!
+//! Files of access keys, key sets, revoked tokens and certificates are followed by those who use them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, sleep};
+
+use crate::api::App;
+use crate::config::{self, Config, ConfigError};
+use crate::identity::read_bounded;
+use crate::run::{StartError, start_app};
+use crate::server::{Live, system_clock};
+
+/// How often files are looked at. What has changed must be the same twice, so that a file is not read half written.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long a new service may take to get its keys, its credentials, and a word of its buckets.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+
+/// Why the last configuration stays in force.
+#[derive(Debug, thiserror::Error)]
+enum ReloadError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("it had no {missing} within {} seconds", READY_WITHIN.as_secs())]
+    NotReady { missing: &'static str },
+    #[error("the runtime ends")]
+    Ending,
+}
+
+/// What the followed files hold, as a digest: some of it is secret.
+type Seen = Vec<u8>;
+
+/// Follows the configuration for as long as the service runs.
+pub(crate) struct Reloader {
+    source: config::Source,
+    live: Arc<Live>,
+    in_force: Config,
+    hangup: Signal,
+    reloaded: u64,
+    refused: u64,
+}
+
+impl Reloader {
+    /// # Errors
+    ///
+    /// The system's, when SIGHUP cannot be caught.
+    pub(crate) fn new(source: config::Source, live: Arc<Live>, in_force: Config) -> std::io::Result<Self> {
+        Ok(Self { source, live, in_force, hangup: signal(SignalKind::hangup())?, reloaded: 0, refused: 0 })
+    }
+
+    pub(crate) async fn follow(mut self) {
+        let mut tried = self.look().await;
+        let mut before = tried.clone();
+        loop {
+            let is_asked = tokio::select! {
+                _ = self.hangup.recv() => true,
+                () = sleep(INTERVAL) => false,
+            };
+            let seen = self.look().await;
+            let has_settled = seen == before && seen != tried;
+            before.clone_from(&seen);
+            if is_asked || has_settled {
+                tried = seen;
+                self.reload().await;
+            }
+        }
+    }
+
+    async fn look(&self) -> Seen {
+        let files: Vec<_> =
+            std::iter::once(self.source.file()).chain(self.in_force.key_files.iter().cloned()).collect();
+        tokio::task::spawn_blocking(move || digest(&files)).await.unwrap_or_default()
+    }
+
+    async fn reload(&mut self) {
+        match self.replacement().await {
+            Ok((config, app)) => {
+                self.reloaded = self.reloaded.saturating_add(1);
+                for key in needs_restart(&self.in_force, &config) {
+                    tracing::warn!("{key} has changed, which counts after a restart");
+                }
+                for warning in &config.warnings {
+                    tracing::warn!("{warning}");
+                }
+                self.live.replace(app);
+                self.in_force = config;
+                tracing::info!(reloaded = self.reloaded, "the configuration was read again and is in force");
+            }
+            Err(error) => {
+                self.refused = self.refused.saturating_add(1);
+                let reason = error.to_string().replace('\n', "; ");
+                tracing::error!(
+                    refused = self.refused,
+                    "the configuration is not used, the last one stays in force: {reason}"
+                );
+            }
+        }
+    }
+
+    async fn replacement(&self) -> Result<(Config, Arc<App>), ReloadError> {
+        let source = self.source.clone();
+        let read = tokio::task::spawn_blocking(move || source.load()).await;
+        let config = read.map_err(|_| ReloadError::Ending)??;
+        let app = Arc::new(start_app(&config).await?);
+        settle(&app).await?;
+        Ok((config, app))
+    }
+}
+
+async fn settle(app: &App) -> Result<(), ReloadError> {
+    let started = Instant::now();
+    loop {
+        match app.wants(system_clock()) {
+            None => return Ok(()),
+            Some(missing) if started.elapsed() >= READY_WITHIN => return Err(ReloadError::NotReady { missing }),
+            Some(_) => sleep(BETWEEN_LOOKS).await,
+        }
+    }
+}
+
+fn digest(files: &[PathBuf]) -> Seen {
+    let mut hash = Context::new(&SHA256);
+    for file in files {
+        let content = read_bounded(file);
+        // One that cannot be read is not the same as an empty one.
+        hash.update(&[u8::from(content.is_ok())]);
+        let content = content.unwrap_or_default();
+        hash.update(&u64::try_from(content.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(&content);
+    }
+    hash.finish().as_ref().to_vec()
+}
+
+/// What the listener was made with, and does not change.
+fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let (a, b) = (&old.server, &new.server);
+    let same = [
+        ("server.listen", a.listen == b.listen),
+        ("server.tls", a.tls == b.tls),
+        ("server.http2", a.http2_max_streams == b.http2_max_streams),
+        ("server.first_byte_timeout_secs", a.first_byte_timeout == b.first_byte_timeout),
+        ("server.head_timeout_secs", a.head_timeout == b.head_timeout),
+        ("server.write_timeout_secs", a.write_timeout == b.write_timeout),
+        ("server.keep_alive_secs", a.keep_alive == b.keep_alive),
+        ("server.drain_delay_secs", a.drain_delay == b.drain_delay),
+        ("server.shutdown_grace_secs", a.shutdown_grace == b.shutdown_grace),
+        ("server.max_connections", a.max_connections == b.max_connections),
+        ("server.max_connections_per_address", a.max_connections_per_address == b.max_connections_per_address),
+        ("server.max_head_bytes", a.max_head_bytes == b.max_head_bytes),
+        ("server.max_headers", a.max_headers == b.max_headers),
+        ("telemetry", old.telemetry == new.telemetry),
+    ];
+    same.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
+}
