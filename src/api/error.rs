@@ -4,6 +4,8 @@
 //! the status alone already tells the reason, because the published client drops
 //! the body. What went wrong in detail goes to the log.
 
+use std::time::Duration;
+
 use hyper::StatusCode;
 use serde::Serialize;
 
@@ -53,7 +55,11 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("content_type_not_allowed", 415, "`contentType` is not among `upload.content_types`"),
     ("internal", 500, "A mistake in the service; the log has it under the request id"),
     ("bucket_failed", 502, "The bucket could not be reached or refused the call"),
-    ("bucket_unavailable", 503, "`/health` only: the last probe of the bucket failed; `reason` says how"),
+    (
+        "bucket_unavailable",
+        503,
+        "The bucket is down: at `/health`, the last probe failed, and `reason` says how; elsewhere all calls before this one failed, and it was not made",
+    ),
     (
         "not_ready",
         503,
@@ -171,6 +177,7 @@ fn bucket_sentence(error: &BucketError) -> &'static str {
         BucketError::Refused { .. } => "the bucket refused the call",
         BucketError::WrongGrant => "the call could not be made",
         BucketError::NoCredentials => "the call cannot be signed now",
+        BucketError::TakenForDown { .. } => "the bucket is down, and is tried again once a second",
     }
 }
 
@@ -196,6 +203,12 @@ impl From<JsonError> for ApiError {
             JsonError::Shape(reason) => Self::InvalidRequest(reason),
         }
     }
+}
+
+/// Rounded up: who comes back then does not come too early.
+fn whole_seconds(wait: Duration) -> u32 {
+    let secs = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+    u32::try_from(secs).unwrap_or(u32::MAX).max(1)
 }
 
 /// The body of every failure.
@@ -242,7 +255,7 @@ impl ApiError {
             | Self::Presign(PresignError::Expires | PresignError::TooManyHeaders | PresignError::OtherStorage) => {
                 "internal"
             }
-            Self::BucketUnavailable(_) => "bucket_unavailable",
+            Self::BucketUnavailable(_) | Self::Bucket(BucketError::TakenForDown { .. }) => "bucket_unavailable",
             Self::NotReady | Self::NoKeys | Self::NoCredentials => "not_ready",
             Self::KeysUnavailable => "keys_unavailable",
             Self::Bucket(BucketError::NoCredentials) | Self::Presign(PresignError::NoCredentials) => {
@@ -260,6 +273,14 @@ impl ApiError {
         row.and_then(|(_, status, _)| StatusCode::from_u16(*status).ok()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
+    /// When to come back, in seconds, or nothing when time alone changes nothing.
+    fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Bucket(BucketError::TakenForDown { wait }) => Some(whole_seconds(*wait)),
+            other => matches!(other.status().as_u16(), 502..=504).then_some(RETRY_AFTER_SECS),
+        }
+    }
+
     pub(super) fn into_reply(self, request_id: &str) -> Reply {
         let status = self.status();
         let reason = match &self {
@@ -271,10 +292,9 @@ impl ApiError {
             _ => &[],
         };
         let body = ErrorBody { error: self.to_string(), code: self.code(), reason, differs, request_id };
-        let passes = matches!(status.as_u16(), 502..=504);
         Reply {
             code: self.code(),
-            retry_after: passes.then_some(RETRY_AFTER_SECS),
+            retry_after: self.retry_after(),
             challenge: status == StatusCode::UNAUTHORIZED,
             allow: match self {
                 Self::MethodNotAllowed(ref allow) => Some(allow.clone()),

@@ -249,7 +249,7 @@ pub struct Storage {
     pub connect_timeout: Duration,
     /// Deadline for the head of an answer.
     pub first_byte_timeout: Duration,
-    /// Deadline for a whole call.
+    /// Deadline for a whole call, in all its attempts.
     pub call_timeout: Duration,
     /// How often the bucket is asked whether it answers.
     pub probe_interval: Duration,

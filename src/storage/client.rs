@@ -2,17 +2,20 @@
 //!
 //! rusty-s3 signs them (in the query, so that a captured call is worth one call
 //! for a minute); reqwest makes them, without redirects, proxies or compression.
+//! How often each is tried is decided in `attempts`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use rusty_s3::S3Action as _;
 use url::Url;
 
 use super::Signers;
+use super::answer::{Answer, MAX_ERROR_BODY_BYTES, Refusal, http_date};
+use super::attempts::Condition;
 use super::credentials::Held;
 use crate::config::{Addressing, Storage};
 use crate::domain::policy::{Action, Grant};
@@ -20,9 +23,6 @@ use crate::outbound;
 
 /// How long a URL for our own use lives: long enough for the slowest call.
 const OWN_URL_LIFE: Duration = Duration::from_mins(1);
-
-/// An error body is read up to here; what a code needs is in the first lines.
-const MAX_ERROR_BODY_BYTES: usize = 64 * 1024;
 
 const CHECKSUM_MODE: &str = "x-amz-checksum-mode";
 const CHECKSUM_SHA256: HeaderName = HeaderName::from_static("x-amz-checksum-sha256");
@@ -65,18 +65,12 @@ pub enum BucketError {
     /// The credentials have ended, or none have come yet.
     #[error("there are no credentials that hold now")]
     NoCredentials,
-}
-
-/// An answer that is no success.
-pub(super) struct Refusal {
-    pub(super) status: StatusCode,
-    pub(super) code: String,
-}
-
-impl From<Refusal> for BucketError {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused { status: refusal.status.as_u16(), code: refusal.code }
-    }
+    /// All calls before this one failed, so it was not made.
+    #[error("the bucket is taken for down")]
+    TakenForDown {
+        /// Until another call is made.
+        wait: Duration,
+    },
 }
 
 /// Calls the bucket at `storage.endpoint`.
@@ -87,9 +81,10 @@ pub struct BucketClient {
     /// Precedes every key.
     prefix: String,
     signers: Arc<Signers>,
-    first_byte_timeout: Duration,
+    pub(super) first_byte_timeout: Duration,
     pub(super) call_timeout: Duration,
     all_versions: bool,
+    pub(super) condition: Condition,
 }
 
 /// The storage settings cannot be used for calls.
@@ -125,6 +120,7 @@ impl BucketClient {
             first_byte_timeout: storage.first_byte_timeout,
             call_timeout: storage.call_timeout,
             all_versions: storage.delete_all_versions,
+            condition: Condition::unknown(),
         })
     }
 
@@ -160,23 +156,13 @@ impl BucketClient {
         if self.all_versions {
             return self.delete_all_versions(grant, now).await;
         }
-        let (held, name) = (self.held(Action::Delete, now)?, self.object_name(grant.key().as_str()));
-        let call = self.bucket.delete_object(Some(held.credentials()), &name);
-        let url = call.sign_with_time(held.life(OWN_URL_LIFE, now), &now);
-        let answer = self.send(self.http.request(Method::DELETE, url)).await?;
-        self.deleted(answer).await
-    }
-
-    /// Whether the answer to a DELETE means that the object is gone.
-    pub(super) async fn deleted(&self, answer: Response) -> Result<(), BucketError> {
-        let status = answer.status();
-        let refusal = refusal(answer).await?;
-        // A 200 may carry an error in its body.
-        if status.is_success() && refusal.code.is_empty() || refusal.code == "NoSuchKey" {
-            return Ok(());
-        }
-        // Some servers answer 404 without a body; a missing bucket says so in its code.
-        if status == StatusCode::NOT_FOUND && refusal.code.is_empty() { Ok(()) } else { Err(refusal.into()) }
+        let name = self.object_name(grant.key().as_str());
+        let sign = |now| {
+            let held = self.held(Action::Delete, now)?;
+            let call = self.bucket.delete_object(Some(held.credentials()), &name);
+            Ok(self.http.request(Method::DELETE, call.sign_with_time(held.life(OWN_URL_LIFE, now), &now)))
+        };
+        deleted(self.call(self.span(now), MAX_ERROR_BODY_BYTES, sign).await?)
     }
 
     /// What the bucket knows of the object, or nothing when it is not there.
@@ -186,19 +172,24 @@ impl BucketClient {
     /// [`BucketError`] when the bucket says neither.
     pub async fn head(&self, grant: &Grant, now: Timestamp) -> Result<Option<ObjectInfo>, BucketError> {
         self.takes(grant, Action::Head)?;
-        let (held, name) = (self.held(Action::Head, now)?, self.object_name(grant.key().as_str()));
-        let mut call = self.bucket.head_object(Some(held.credentials()), &name);
-        // Signed, because strict servers refuse an `x-amz-*` header that is not.
-        call.headers_mut().insert(CHECKSUM_MODE, "ENABLED");
-        let url = call.sign_with_time(held.life(OWN_URL_LIFE, now), &now);
-        let headers = [(HeaderName::from_static(CHECKSUM_MODE), "ENABLED".parse())];
-        let headers = headers.into_iter().filter_map(|(name, value)| Some((name, value.ok()?))).collect();
-        let answer = self.send(self.http.request(Method::HEAD, url).headers(headers)).await?;
-        match answer.status() {
-            StatusCode::OK => Ok(Some(object_info(answer.headers()))),
+        let name = self.object_name(grant.key().as_str());
+        let sign = |now| {
+            let held = self.held(Action::Head, now)?;
+            let mut call = self.bucket.head_object(Some(held.credentials()), &name);
+            // Signed, because strict servers refuse an `x-amz-*` header that is not.
+            call.headers_mut().insert(CHECKSUM_MODE, "ENABLED");
+            let url = call.sign_with_time(held.life(OWN_URL_LIFE, now), &now);
+            Ok(self.http.request(Method::HEAD, url).header(CHECKSUM_MODE, "ENABLED"))
+        };
+        let answer = self.call(self.span(now), MAX_ERROR_BODY_BYTES, sign).await?;
+        match answer.status {
+            // H18: no length, no object; an answer that leaves it out is somebody else's.
+            StatusCode::OK => {
+                object_info(&answer.headers).map(Some).ok_or_else(|| answer.into_error("NoContentLength"))
+            }
             StatusCode::NOT_FOUND => Ok(None),
             // The answer to a HEAD has no body and so no code.
-            status => Err(Refusal { status, code: String::new() }.into()),
+            _ => Err(answer.into_error("")),
         }
     }
 
@@ -208,9 +199,9 @@ impl BucketClient {
         let name = self.object_name(key);
         let call = self.bucket.get_object(Some(held.credentials()), &name);
         let url = call.sign_with_time(held.life(OWN_URL_LIFE, now), &now);
-        let answer = self.send(self.http.request(Method::GET, url)).await?;
-        let date = answer.headers().get(reqwest::header::DATE).and_then(|date| http_date(date.to_str().ok()?));
-        Ok(Probed { refusal: refusal(answer).await?, date })
+        let answer = self.call_once(self.span(now), MAX_ERROR_BODY_BYTES, self.http.request(Method::GET, url)).await?;
+        let date = answer.headers.get(DATE).and_then(|date| http_date(date.to_str().ok()?));
+        Ok(Probed { refusal: Refusal { status: answer.status, code: answer.code() }, date })
     }
 
     /// A URL that deletes one version of an object.
@@ -247,6 +238,7 @@ impl BucketClient {
         ))
     }
 
+    /// One attempt without an eye on the bucket's condition, for `signer check`.
     pub(super) async fn send(&self, call: RequestBuilder) -> Result<Response, BucketError> {
         let answer =
             tokio::time::timeout(self.first_byte_timeout, call.send()).await.map_err(|_| BucketError::TimedOut)?;
@@ -274,70 +266,21 @@ pub(crate) fn bucket_error(error: reqwest::Error) -> BucketError {
     BucketError::Unreachable(error.without_url())
 }
 
-/// Status and error code of an answer, its body read up to the cap.
-pub(super) async fn refusal(mut answer: Response) -> Result<Refusal, BucketError> {
-    let status = answer.status();
-    let body = read_body(&mut answer).await?;
-    Ok(Refusal { status, code: element(&String::from_utf8_lossy(&body), "Code") })
+/// Whether the answer to a DELETE means that the object is gone.
+pub(super) fn deleted(answer: Answer) -> Result<(), BucketError> {
+    let code = answer.code();
+    // Some servers answer 404 without a body; a missing bucket says so in its code.
+    let was_gone = code == "NoSuchKey" || (answer.status == StatusCode::NOT_FOUND && code.is_empty());
+    if was_gone || answer.is_plain_success() { Ok(()) } else { Err(answer.into_error("")) }
 }
 
-/// A body up to the cap; the rest of a longer one is left.
-pub(crate) async fn read_body(answer: &mut Response) -> Result<Vec<u8>, BucketError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(bucket_error)? {
-        let room = MAX_ERROR_BODY_BYTES.saturating_sub(body.len());
-        body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
-        if body.len() >= MAX_ERROR_BODY_BYTES {
-            break;
-        }
-    }
-    Ok(body)
-}
-
-/// The text of the first such element, as `Code` in an S3 error document. No XML is interpreted, so no entity is.
-pub(crate) fn element(body: &str, name: &str) -> String {
-    const MAX_CHARS: usize = 64;
-    let (start, end) = (format!("<{name}>"), format!("</{name}>"));
-    let text = body.split_once(&start).and_then(|(_, rest)| rest.split_once(&end)).map_or("", |(text, _)| text);
-    text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(MAX_CHARS).collect()
-}
-
-fn object_info(headers: &HeaderMap) -> ObjectInfo {
+fn object_info(headers: &HeaderMap) -> Option<ObjectInfo> {
     let text = |name: &HeaderName| headers.get(name)?.to_str().ok().map(str::to_owned);
-    ObjectInfo {
-        size: text(&CONTENT_LENGTH).and_then(|size| size.parse().ok()).unwrap_or(0),
+    Some(ObjectInfo {
+        size: text(&CONTENT_LENGTH)?.parse().ok()?,
         etag: text(&ETAG),
         content_type: text(&CONTENT_TYPE),
         last_modified: text(&LAST_MODIFIED).and_then(|date| http_date(&date)),
         checksum_sha256: text(&CHECKSUM_SHA256),
-    }
-}
-
-/// The preferred form of an HTTP date (RFC 9110 section 5.6.7), which RFC 2822's reader takes.
-pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
-    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn error_codes_are_cut_from_the_body() {
-        assert_eq!(
-            element("<?xml version=\"1.0\"?>\n<Error><Code>NoSuchBucket</Code><Message/></Error>", "Code"),
-            "NoSuchBucket"
-        );
-        assert_eq!(element("<Error><Code>A&amp;\n\u{1b}[31mB</Code>", "Code"), "Aamp31mB");
-        for body in ["", "<Code>", "</Code><Code>", "not XML"] {
-            assert_eq!(element(body, "Code"), "");
-        }
-    }
-
-    #[test]
-    fn http_dates_are_read() {
-        let date = http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
-        assert_eq!(date.to_string(), "1994-11-06T08:49:37Z");
-        assert!(http_date("yesterday").is_none());
-    }
+    })
 }

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 
-use super::client::{BucketClient, BucketError, Refusal, element, read_body, refusal};
+use super::answer::{Refusal, element, read_body, refusal};
+use super::client::{BucketClient, BucketError};
 use crate::domain::policy::Action;
 
 /// The sub-resource.

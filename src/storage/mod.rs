@@ -4,17 +4,22 @@
 //! which asks for one constant key that no caller can name, and the bucket's
 //! CORS document, which `signer check` reads and writes for an operator.
 
+mod answer;
+mod attempts;
 mod backend;
+mod breaker;
 mod client;
 mod cors;
 mod credentials;
 mod probe;
 mod provider;
+mod retry;
 mod versions;
 
+pub(crate) use answer::{element, http_date, read_body};
 pub use backend::Backend;
 pub use client::{BucketClient, BucketError, ClientError, ObjectInfo};
-pub(crate) use client::{bucket_error, element, http_client, http_date, read_body};
+pub(crate) use client::{bucket_error, http_client};
 pub(crate) use credentials::KeyInForce;
 pub use credentials::Signers;
 pub(crate) use probe::judge;

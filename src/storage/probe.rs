@@ -7,6 +7,9 @@
 //! signature is wrong". A GET's error document can: that the object is not there,
 //! or that reading it is denied, proves that address, clock, key and bucket are
 //! right; every other code names what is not.
+//!
+//! It is made once, whatever the calls before it met: its verdict is about this moment. What it meets counts for them:
+//! an answer ends the time in which the bucket is taken for down.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,15 +9,23 @@ use percent_encoding::percent_decode_str;
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::client::{BucketClient, BucketError, Refusal, refusal};
+use super::answer::MAX_ERROR_BODY_BYTES;
+use super::attempts::Span;
+use super::client::{BucketClient, BucketError, deleted};
 use crate::domain::policy::{Action, Grant};
-use crate::outbound::body_within;
 
 /// A page of versions; S3 gives no more at once.
 const PAGE: &str = "1000";
 
 /// An answer of a thousand versions is well below this.
 const MAX_LIST_BYTES: usize = 4 * 1024 * 1024;
+
+/// The answer by the name of its root: an `<Error>`, or a page of somebody else, lists nothing and must not pass for
+/// an empty list (H18).
+#[derive(Debug, Deserialize)]
+enum Document {
+    ListVersionsResult(Listed),
+}
 
 /// `ListObjectVersions`, as far as it is needed.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html>
@@ -41,7 +49,8 @@ struct Entry {
 
 impl Listed {
     fn parse(xml: &str) -> Option<Self> {
-        quick_xml::de::from_str(xml).ok()
+        let Document::ListVersionsResult(listed) = quick_xml::de::from_str(xml).ok()?;
+        Some(listed)
     }
 
     /// The versions of exactly this key. A prefix is all that S3 can be asked for, so `a` also brings `ab` and `a/b`.
@@ -64,39 +73,37 @@ impl BucketClient {
     /// [`BucketError`] when the bucket did not confirm all of it; what was deleted by then stays deleted.
     pub(super) async fn delete_all_versions(&self, grant: &Grant, now: Timestamp) -> Result<(), BucketError> {
         let name = self.object_name(grant.key().as_str());
-        let deleted = async {
-            loop {
-                let versions = self.versions(&name, now).await?;
-                if versions.is_empty() {
-                    return Ok(());
-                }
-                for version in versions {
-                    self.delete_version(&name, &version, now).await?;
-                }
+        // One deadline for all of it; a version that is not there any more counts as deleted.
+        let span = self.span(now);
+        loop {
+            let versions = self.versions(&name, span).await?;
+            if versions.is_empty() {
+                return Ok(());
             }
-        };
-        tokio::time::timeout(self.call_timeout, deleted).await.unwrap_or(Err(BucketError::TimedOut))
+            for version in versions {
+                self.delete_version(&name, &version, span).await?;
+            }
+        }
     }
 
     /// Those of the first page: in the order of the keys, the key itself stands before all that begin with it.
-    async fn versions(&self, name: &str, now: Timestamp) -> Result<Vec<String>, BucketError> {
+    async fn versions(&self, name: &str, span: Span) -> Result<Vec<String>, BucketError> {
         let query = [("encoding-type", "url"), ("max-keys", PAGE), ("prefix", name), ("versions", "")];
-        let url = self.bucket_url(Action::Delete, rusty_s3::Method::Get, &query, &[], now)?;
-        let mut answer = self.send(self.http.request(Method::GET, url)).await?;
-        if !answer.status().is_success() {
-            return Err(refusal(answer).await?.into());
+        let sign = |now| {
+            let url = self.bucket_url(Action::Delete, rusty_s3::Method::Get, &query, &[], now)?;
+            Ok(self.http.request(Method::GET, url))
+        };
+        let answer = self.call(span, MAX_LIST_BYTES, sign).await?;
+        if !answer.is_plain_success() {
+            return Err(answer.into_error(""));
         }
-        let status = answer.status();
-        let body = body_within(&mut answer, MAX_LIST_BYTES).await.map_err(super::client::bucket_error)?;
-        let listed = body.and_then(|body| Listed::parse(std::str::from_utf8(&body).ok()?));
-        let unreadable = || BucketError::from(Refusal { status, code: "UnreadableVersions".to_owned() });
-        Ok(listed.ok_or_else(unreadable)?.of(name))
+        let listed = std::str::from_utf8(&answer.body).ok().and_then(Listed::parse);
+        listed.map(|listed| listed.of(name)).ok_or_else(|| answer.into_error("UnreadableVersions"))
     }
 
-    async fn delete_version(&self, name: &str, version: &str, now: Timestamp) -> Result<(), BucketError> {
-        let url = self.version_url(name, version.to_owned(), now)?;
-        let answer = self.send(self.http.request(Method::DELETE, url)).await?;
-        self.deleted(answer).await
+    async fn delete_version(&self, name: &str, version: &str, span: Span) -> Result<(), BucketError> {
+        let sign = |now| Ok(self.http.request(Method::DELETE, self.version_url(name, version.to_owned(), now)?));
+        deleted(self.call(span, MAX_ERROR_BODY_BYTES, sign).await?)
     }
 }
 
@@ -122,8 +129,11 @@ mod tests {
         assert!(Listed::parse(plain).unwrap().of("s1/a &+%20b").is_empty());
         let none = "<ListVersionsResult><Name>files</Name><Prefix>s1/a</Prefix></ListVersionsResult>";
         assert!(Listed::parse(none).unwrap().of("s1/a").is_empty());
-        for odd in ["", "<html>", "<Version><Key>s1/a</Key></Version"] {
-            assert!(Listed::parse(odd).is_none_or(|listed| listed.of("s1/a").is_empty()), "{odd}");
+        // H18: what is no list must not pass for an empty one.
+        for odd in
+            ["", "<html>", "<html></html>", "<Error><Code>SlowDown</Code></Error>", "<Version><Key>s1/a</Key></Version"]
+        {
+            assert!(Listed::parse(odd).is_none(), "{odd}");
         }
     }
 }

@@ -14,12 +14,14 @@ mod answers;
 mod auth;
 mod aws;
 mod bucket;
+mod bucket_faults;
 mod check_token;
 mod connections;
 mod cors;
 mod credentials;
 #[cfg(feature = "dev")]
 mod doctor;
+mod faulty;
 mod http2;
 mod identity;
 mod keys;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use filesync_signer::api::App;
 use filesync_signer::config::{self, Config};
 use filesync_signer::identity::Authenticator;
-use filesync_signer::storage::{Backend, Health, HealthMonitor};
+use filesync_signer::storage::{Backend, BucketClient, Health, HealthMonitor};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body, Bytes};
 use hyper::header::HeaderMap;
@@ -74,6 +74,7 @@ pub(crate) struct TestApp {
     pub(crate) health: watch::Sender<Health>,
     /// Of the storages besides the default one.
     pub(crate) other_healths: Vec<watch::Sender<Health>>,
+    pub(crate) client: Arc<BucketClient>,
 }
 
 impl TestApp {
@@ -111,9 +112,10 @@ impl TestApp {
             (Backend::with_health(storage, clock, |_| monitor).unwrap(), health)
         });
         let (storages, mut senders): (Vec<_>, Vec<_>) = started.unzip();
+        let client = Arc::clone(&storages[0].bucket);
         let app = Arc::new(App::new(&config, Authenticator::start(&config.auth).unwrap(), storages));
         let health = senders.remove(0);
-        Self { app, config, s3, health, other_healths: senders }
+        Self { app, config, s3, health, other_healths: senders, client }
     }
 
     pub(crate) async fn respond<B>(&self, request: Request<B>) -> Answer

@@ -1,0 +1,170 @@
+//! One call to the bucket: its attempts, within one deadline, and what each tells about the bucket.
+//!
+//! All our calls may be made again: a delete that was done twice is done. What decides is in `retry` and `breaker`;
+//! here are the clock, the dice and the socket. Both are kept per client, so that one bucket's trouble is its own.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::RequestBuilder;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::answer::Answer;
+use super::breaker::{Admission, Breaker, Change};
+use super::client::{BucketClient, BucketError, bucket_error};
+use super::retry::{Budget, Outcome};
+
+/// What the calls so far have shown. The lock is held for a few comparisons, and by calls to the bucket only.
+#[derive(Debug)]
+pub(super) struct Condition(Mutex<(Breaker, Budget)>);
+
+impl Condition {
+    pub(super) const fn unknown() -> Self {
+        Self(Mutex::new((Breaker::closed(), Budget::full())))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Breaker, Budget)> {
+        // Whole after each statement, so a panic elsewhere leaves nothing half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn admit(&self, now: Instant) -> Admission {
+        self.lock().0.admit(now)
+    }
+
+    /// Takes note of an attempt's end.
+    fn record(&self, outcome: Outcome, made: u32, started: Instant, now: Instant) {
+        let change = {
+            let (breaker, budget) = &mut *self.lock();
+            if outcome == Outcome::Answered {
+                budget.succeeded(made);
+                breaker.answered(now)
+            } else {
+                breaker.failed(started, now)
+            }
+        };
+        match change {
+            Some(Change::Opened) => {
+                tracing::warn!("the bucket is taken for down: all calls failed; one a second is made until it answers");
+            }
+            Some(Change::Closed) => tracing::info!("the bucket answers again"),
+            None => {}
+        }
+    }
+
+    /// Whether one more attempt may be made; it is then taken out of the budget.
+    fn may_repeat(&self) -> bool {
+        let (breaker, budget) = &mut *self.lock();
+        !breaker.is_open() && budget.take()
+    }
+}
+
+/// When a call began, by both clocks, and when it ends at the latest.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    now: Timestamp,
+    began: Instant,
+    ends: Instant,
+}
+
+impl Span {
+    /// What an attempt that begins at this moment is dated.
+    fn date(&self) -> Timestamp {
+        let passed = jiff::SignedDuration::try_from(self.began.elapsed()).unwrap_or_default();
+        self.now.checked_add(passed).unwrap_or(self.now)
+    }
+
+    fn left(&self) -> Duration {
+        self.ends.saturating_duration_since(Instant::now())
+    }
+}
+
+impl BucketClient {
+    /// The time that a call which begins now has for everything.
+    pub(super) fn span(&self, now: Timestamp) -> Span {
+        let began = Instant::now();
+        Span { now, began, ends: began.checked_add(self.call_timeout).unwrap_or(began) }
+    }
+
+    /// The bucket's answer, after another attempt or two where that may help. `sign` makes each attempt anew, because a
+    /// signature is dated; of an answer that says yes, `most` bytes are read.
+    pub(super) async fn call(
+        &self,
+        span: Span,
+        most: usize,
+        sign: impl Fn(Timestamp) -> Result<RequestBuilder, BucketError>,
+    ) -> Result<Answer, BucketError> {
+        let first = sign(span.date())?;
+        if let Admission::Refused(wait) = self.condition.admit(Instant::now()) {
+            return Err(BucketError::TakenForDown { wait });
+        }
+        let mut request = first;
+        let mut made: u32 = 0;
+        loop {
+            made = made.saturating_add(1);
+            let (answer, outcome) = self.attempt(request, most, made, span.ends).await;
+            let asked = answer.as_ref().ok().and_then(Answer::retry_after);
+            match outcome.pause(made, dice(), asked, span.left()) {
+                Some(pause) if self.condition.may_repeat() => sleep(pause).await,
+                _ => return answer,
+            }
+            request = sign(span.date())?;
+        }
+    }
+
+    /// One attempt whatever the state of the bucket, for the health probe: what it finds is to be the plain truth, and
+    /// it closes an open breaker.
+    pub(super) async fn call_once(
+        &self,
+        span: Span,
+        most: usize,
+        request: RequestBuilder,
+    ) -> Result<Answer, BucketError> {
+        // It stands in for the next probe of an open breaker, when one is due.
+        self.condition.admit(Instant::now());
+        self.attempt(request, most, 1, span.ends).await.0
+    }
+
+    async fn attempt(
+        &self,
+        request: RequestBuilder,
+        most: usize,
+        made: u32,
+        ends: Instant,
+    ) -> (Result<Answer, BucketError>, Outcome) {
+        let started = Instant::now();
+        let (answer, outcome) = timeout_at(ends, self.exchange(request, most))
+            .await
+            .unwrap_or((Err(BucketError::TimedOut), Outcome::Silent));
+        self.condition.record(outcome, made, started, Instant::now());
+        (answer, outcome)
+    }
+
+    async fn exchange(&self, request: RequestBuilder, most: usize) -> (Result<Answer, BucketError>, Outcome) {
+        let answer = match timeout(self.first_byte_timeout, request.send()).await {
+            Ok(Ok(answer)) => Answer::read(answer, most).await,
+            Ok(Err(error)) => Err(error),
+            Err(_) => return (Err(BucketError::TimedOut), Outcome::Silent),
+        };
+        match answer {
+            Ok(answer) => {
+                let outcome = answer.outcome();
+                (Ok(answer), outcome)
+            }
+            Err(error) => {
+                // Without a connection nothing was asked of the bucket, however long that took to find out.
+                let silent = error.is_timeout() && !error.is_connect();
+                (Err(bucket_error(error)), if silent { Outcome::Silent } else { Outcome::Fault })
+            }
+        }
+    }
+}
+
+/// Uneven enough to keep many callers apart, and not secret.
+fn dice() -> u32 {
+    static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    let hash = KEYS.hash_one(std::time::Instant::now());
+    u32::try_from(hash >> 32).unwrap_or_default()
+}
