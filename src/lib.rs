@@ -20,6 +20,7 @@
 //! * [`identity`]: keys in force, where they come from, and tokens already verified.
 //! * [`check_token`]: what a token gives, for operators.
 //! * [`doctor`]: what is wrong with the bucket, for operators.
+//! * [`limits`]: what is taken on at once, and from one store and subject.
 //! * `outbound`: what all calls to others have in common.
 //! * [`storage`]: calls to the bucket.
 //! * `reload`: the configuration again, while requests run.
@@ -48,6 +49,7 @@ pub mod dev;
 pub mod doctor;
 pub mod domain;
 pub mod identity;
+pub mod limits;
 mod outbound;
 mod reload;
 pub mod run;

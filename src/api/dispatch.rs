@@ -83,13 +83,18 @@ impl App {
         self.check_request_line(parts)?;
         let route = self.route(parts)?;
         match route.endpoint {
+            // Never refused: who asks how the service is must hear it above all when it is busy.
             Endpoint::Open(handler) => Ok(handler(self, &call)),
             Endpoint::Sign(handler) => {
+                let _place = self.limits.admit()?;
                 let caller = self.admit(route, parts, body, &mut call, trace).await?;
                 handler(self, &caller, &call)
             }
             Endpoint::Act(handler) => {
+                let _place = self.limits.admit()?;
                 let caller = self.admit(route, parts, body, &mut call, trace).await?;
+                // Fewer than may be in flight, so that a slow bucket leaves room for signing.
+                let _place_at_bucket = self.limits.admit_to_bucket()?;
                 handler(self, &caller, &call).await
             }
         }
@@ -111,6 +116,7 @@ impl App {
         let token = credential::token(&parts.method, &parts.headers, &self.places, &self.server.cors)?;
         let caller = self.identity.caller_of(token, call.now).await?;
         trace.caller = Some(Arc::clone(&caller));
+        self.limits.charge_subject(&caller)?;
         if route.method == "POST" {
             check_json(&parts.headers)?;
             call.body = self.read_body(body).await?;

@@ -18,6 +18,7 @@ use crate::domain::sigv4::PresignError;
 use crate::domain::token::TokenError;
 use crate::domain::upload::UploadRefused;
 use crate::identity::AuthError;
+use crate::limits::Limited;
 use crate::storage::{BucketError, ProbeFailure};
 
 /// When to come back after a failure that passes by itself, in seconds.
@@ -53,6 +54,16 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("uri_too_long", 414, "Path and query are over `server.max_uri_bytes`"),
     ("unsupported_media_type", 415, "The body is not `application/json` in UTF-8"),
     ("content_type_not_allowed", 415, "`contentType` is not among `upload.content_types`"),
+    (
+        "rate_limited",
+        429,
+        "Too many requests of one subject or for one store; `Retry-After` says when the next is taken",
+    ),
+    (
+        "quota_exceeded",
+        429,
+        "The store has used up `limits.store_upload_bytes_per_hour`; `Retry-After` says when this upload fits",
+    ),
     ("internal", 500, "A mistake in the service; the log has it under the request id"),
     ("bucket_failed", 502, "The bucket could not be reached or refused the call"),
     (
@@ -71,6 +82,7 @@ pub const CODES: &[(&str, u16, &str)] = &[
         503,
         "The service has no credentials for the bucket that hold now, so nothing can be signed",
     ),
+    ("overloaded", 503, "More requests are in flight, or wait for the bucket, than `limits` allows"),
     ("clock_unusable", 503, "The service's clock is outside the years that can be signed"),
     ("bucket_timeout", 504, "The bucket did not answer in time"),
 ];
@@ -153,6 +165,9 @@ pub enum ApiError {
     /// A token that nobody can judge now.
     #[error("the keys that the token is checked with cannot be fetched now")]
     KeysUnavailable,
+    /// Too much at once, or of one.
+    #[error("{0}")]
+    Limited(#[from] Limited),
     /// A grant could not be signed.
     #[error("the request cannot be signed now")]
     Presign(#[from] PresignError),
@@ -261,6 +276,9 @@ impl ApiError {
             Self::Bucket(BucketError::NoCredentials) | Self::Presign(PresignError::NoCredentials) => {
                 "credentials_unavailable"
             }
+            Self::Limited(Limited::Overloaded) => "overloaded",
+            Self::Limited(Limited::Subject { .. } | Limited::Store { .. }) => "rate_limited",
+            Self::Limited(Limited::Quota { .. }) => "quota_exceeded",
             Self::Presign(PresignError::Clock) => "clock_unusable",
         }
     }
@@ -276,7 +294,11 @@ impl ApiError {
     /// When to come back, in seconds, or nothing when time alone changes nothing.
     fn retry_after(&self) -> Option<u32> {
         match self {
-            Self::Bucket(BucketError::TakenForDown { wait }) => Some(whole_seconds(*wait)),
+            Self::Bucket(BucketError::TakenForDown { wait })
+            | Self::Limited(Limited::Subject { wait } | Limited::Store { wait } | Limited::Quota { wait }) => {
+                Some(whole_seconds(*wait))
+            }
+            Self::Limited(Limited::Overloaded) => Some(1),
             other => matches!(other.status().as_u16(), 502..=504).then_some(RETRY_AFTER_SECS),
         }
     }
@@ -336,12 +358,15 @@ mod tests {
             ApiError::UriTooLong { limit: 1 },
             ApiError::UnsupportedMediaType,
             UploadRefused::ContentTypeNotAllowed.into(),
+            Limited::Store { wait: Duration::ZERO }.into(),
+            Limited::Quota { wait: Duration::ZERO }.into(),
             ApiError::Internal,
             BucketError::Refused { status: 403, code: "AccessDenied".into() }.into(),
             ApiError::BucketUnavailable(ProbeFailure::Clock),
             ApiError::NotReady,
             ApiError::KeysUnavailable,
             PresignError::NoCredentials.into(),
+            Limited::Overloaded.into(),
             PresignError::Clock.into(),
             BucketError::TimedOut.into(),
         ]

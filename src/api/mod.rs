@@ -35,6 +35,7 @@ use crate::config::{Config, Life, Server, TokenPlaces};
 use crate::domain::key::{KeyRules, ObjectKey};
 use crate::domain::policy::{Action, Caller, Grant, decide};
 use crate::identity::Authenticator;
+use crate::limits::Limits;
 use crate::storage::Backend;
 
 pub use call::Call;
@@ -55,6 +56,7 @@ pub struct App {
     upload: Life,
     download: Life,
     server: Server,
+    limits: Limits,
     draining: AtomicBool,
 }
 
@@ -71,6 +73,7 @@ impl App {
             upload: config.upload,
             download: config.download,
             server: config.server.clone(),
+            limits: Limits::new(&config.limits),
             draining: AtomicBool::new(false),
         }
     }
@@ -101,6 +104,8 @@ impl App {
         let key = ObjectKey::parse(key, &self.key_rules)?;
         let grant = decide(caller, action, key)?;
         let storage = self.storages.get(grant.storage().get()).ok_or(ApiError::Internal)?;
+        // Only now: who may not touch a store cannot use up its rate.
+        self.limits.charge_store(grant.key())?;
         Ok((grant, storage))
     }
 }

@@ -116,12 +116,15 @@ pub(super) fn upload_url(app: &App, caller: &Caller, call: &Call<'_>) -> Result<
         content_length: request.content_length,
         content_type: request.content_type.as_deref(),
         checksum_sha256: request.checksum_sha256.as_deref(),
-        token_max_bytes: caller.max_upload_bytes(),
+        token_max_bytes: app.limits.longest_upload(caller.max_upload_bytes()),
     };
     let headers = storage.upload_rules.headers(grant.key(), &claim)?;
     let headers = headers.borrowed();
     let terms = Terms { expires_secs: app.upload.clamp(request.expires_in), headers: &headers, query: &[] };
-    signed_answer(&granted, &terms, call)
+    let answer = signed_answer(&granted, &terms, call)?;
+    // Last, so that what could not be signed costs nothing. With a quota the length is known.
+    app.limits.charge_upload(grant.key(), request.content_length.unwrap_or_default())?;
+    Ok(answer)
 }
 
 #[derive(Deserialize)]

@@ -64,6 +64,7 @@ pub struct RawConfig {
     pub keys: RawKeys,
     pub upload: RawUpload,
     pub download: RawLife,
+    pub limits: RawLimits,
     pub telemetry: RawTelemetry,
 }
 
@@ -421,6 +422,36 @@ pub struct RawLife {
 impl Default for RawLife {
     fn default() -> Self {
         Self { expires_secs: 900, max_expires_secs: 3600 }
+    }
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawLimits {
+    pub max_in_flight: usize,
+    pub max_bucket_calls: usize,
+    pub store_requests_per_sec: u32,
+    pub store_burst: u32,
+    pub subject_requests_per_sec: u32,
+    pub subject_burst: u32,
+    pub store_upload_bytes_per_hour: u64,
+    pub max_tracked: usize,
+}
+
+impl Default for RawLimits {
+    fn default() -> Self {
+        Self {
+            max_in_flight: 1024,
+            max_bucket_calls: 256,
+            store_requests_per_sec: 0,
+            store_burst: 0,
+            subject_requests_per_sec: 0,
+            subject_burst: 0,
+            store_upload_bytes_per_hour: 0,
+            max_tracked: 10_000,
+        }
     }
 }
 

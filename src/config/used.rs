@@ -18,6 +18,7 @@ use crate::domain::sigv4::BucketAddress;
 use crate::domain::token::{Expected, Revoked, TokenRules, VerifyKey};
 use crate::domain::upload::UploadRules;
 use crate::identity::CacheLimits;
+use crate::limits::LimitRules;
 use crate::storage::Provider;
 
 /// The configuration as it is used: checked, typed, complete.
@@ -37,6 +38,8 @@ pub struct Config {
     pub upload: Life,
     /// The lives of GET and HEAD URLs.
     pub download: Life,
+    /// What is taken on at once, and from one store and subject.
+    pub limits: LimitRules,
     /// Logs.
     pub telemetry: Telemetry,
     /// The files that keys and secrets of `[auth]` were read from, once.

@@ -114,6 +114,12 @@ impl ObjectKey {
         self.0.rsplit('/').next().unwrap_or_default()
     }
 
+    /// The store that the key is in.
+    #[must_use]
+    pub fn first_segment(&self) -> &str {
+        self.0.split('/').next().unwrap_or_default()
+    }
+
     /// Whether the key's first segment is exactly this store.
     #[must_use]
     pub fn is_in(&self, store: &StoreId) -> bool {

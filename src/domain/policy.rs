@@ -78,6 +78,7 @@ pub struct PlacedStore {
 /// Made by [`super::token::Verifier`] only. An empty list gives nothing, never everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
+    pub(super) issuer: Option<String>,
     pub(super) subject: Option<String>,
     pub(super) stores: Vec<PlacedStore>,
     pub(super) permissions: Permissions,
@@ -88,7 +89,13 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The `sub` claim, for logs.
+    /// The `iss` claim: whose word the subject is.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
+    /// The `sub` claim, for logs and limits.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.subject.as_deref()
@@ -200,6 +207,7 @@ mod tests {
 
     fn caller(stores: &[&str]) -> Caller {
         Caller {
+            issuer: None,
             subject: None,
             stores: stores
                 .iter()

@@ -175,7 +175,7 @@ async fn at_a_tenth_of_failures_every_delete_is_done() {
 #[tokio::test]
 async fn at_half_of_failures_the_bucket_is_still_asked() {
     // Spread like dice, and the same in every run.
-    let fails = |n: usize| (n.wrapping_mul(2_654_435_761) >> 7) % 2 == 0;
+    let fails = |n: usize| (n.wrapping_mul(2_654_435_761) >> 7).is_multiple_of(2);
     let bucket = FaultyBucket::start(move |n| if fails(n) { SLOW_DOWN } else { OK }).await;
     let app = Arc::new(app_over(&bucket, &[]).await);
     let (done, refused) = deletes(&app, 200).await;
@@ -198,6 +198,8 @@ async fn at_total_failure_the_bucket_is_spared_and_found_again() {
             sleep(Duration::from_millis(20)).await;
         }
         assert!(refused >= 200, "{fault:?}: {refused} of {asked} refused at once");
+        let made = asked - refused;
+        assert!(bucket.count() <= made + 10, "{fault:?}: {} for {made} that were made", bucket.count());
         assert!(bucket.count() * 10 <= asked * 11, "{fault:?}: {} for {asked}", bucket.count());
 
         // One a second.
@@ -211,7 +213,7 @@ async fn at_total_failure_the_bucket_is_spared_and_found_again() {
 
         bucket.does(|_| OK);
         while delete(&app).await.status != 204 {
-            assert!(started.elapsed() < Duration::from_secs(60), "{fault:?}: not found again");
+            assert!(started.elapsed() < Duration::from_mins(1), "{fault:?}: not found again");
             sleep(Duration::from_millis(50)).await;
         }
         assert_eq!(deletes(&app, 40).await, (40, 0), "{fault:?}");

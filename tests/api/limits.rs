@@ -13,10 +13,10 @@ use crate::support::{Answer, TestApp, good_token};
 
 /// A body that says how long it is and never ends; it remembers whether anyone looked.
 #[derive(Default)]
-struct Endless {
+pub(crate) struct Endless {
     announced: Option<u64>,
     chunks: bool,
-    touched: Arc<AtomicBool>,
+    pub(crate) touched: Arc<AtomicBool>,
 }
 
 impl Body for Endless {
@@ -33,7 +33,7 @@ impl Body for Endless {
     }
 }
 
-async fn post(app: &TestApp, token: &str, content_type: &str, body: Endless) -> (Answer, bool) {
+pub(crate) async fn post(app: &TestApp, token: &str, content_type: &str, body: Endless) -> (Answer, bool) {
     let touched = Arc::clone(&body.touched);
     let request = Request::post("/upload-url")
         .header("host", "signer.test")

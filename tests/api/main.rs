@@ -26,6 +26,8 @@ mod http2;
 mod identity;
 mod keys;
 mod limits;
+mod overload;
+mod rates;
 mod reload;
 mod revocation;
 mod running;

@@ -4,6 +4,7 @@
 
 mod auth;
 mod credentials;
+mod limits;
 mod routes;
 mod server;
 mod storage;
@@ -33,6 +34,7 @@ pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) 
     let storages = storage::storages(raw, upload.as_ref(), &mut report);
     let key_rules = key_rules(&raw.keys, storages.as_deref(), &mut report);
     let download = life("download", &raw.download, &mut report);
+    let limits = limits::limits(&raw.limits, &mut report);
     let telemetry = telemetry(&raw.telemetry, &mut report);
     let Report { problems, warnings, notes, key_files, .. } = report;
     let used = || {
@@ -45,6 +47,7 @@ pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) 
             key_rules: key_rules?,
             upload: upload?.life,
             download: download?,
+            limits: limits?,
             telemetry: telemetry?,
             key_files,
             warnings,

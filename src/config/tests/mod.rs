@@ -114,6 +114,30 @@ fn every_problem_is_reported_at_once() {
 }
 
 #[test]
+fn limits_are_off_unless_set_and_must_agree() {
+    let limits = load_with(GOOD, &[]).unwrap().limits;
+    assert_eq!((limits.store, limits.subject, limits.store_upload_bytes_per_hour), (None, None, None));
+    let set = load_with(
+        &format!("{GOOD}[limits]\nstore_requests_per_sec = 7\nsubject_requests_per_sec = 3\nsubject_burst = 9\n"),
+        &[],
+    );
+    let limits = set.unwrap().limits;
+    let rate = |rate: Option<crate::limits::Rate>| rate.map(|rate| (rate.per_sec.get(), rate.burst.get()));
+    assert_eq!((rate(limits.store), rate(limits.subject)), (Some((7, 7)), Some((3, 9))));
+    let wrong = "[limits]\nmax_in_flight = 0\nmax_bucket_calls = 9\nstore_burst = 5\nsubject_requests_per_sec = 1000001\nmax_tracked = 0\n";
+    assert_eq!(
+        problems(&format!("{GOOD}{wrong}"), &[]),
+        [
+            "limits.max_in_flight: is 0; it must be 1 to 100000",
+            "limits.max_bucket_calls: is 9; it must be 1 to `max_in_flight` = 0",
+            "limits.store_burst: is 5, and `store_requests_per_sec` is 0, no limit",
+            "limits.subject_requests_per_sec: is 1000001; it must be 0 to 1000000",
+            "limits.max_tracked: is 0; it must be 1 to 1000000",
+        ]
+    );
+}
+
+#[test]
 fn the_environment_wins_over_the_file() {
     let config = load_with(
         GOOD,

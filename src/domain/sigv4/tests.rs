@@ -20,6 +20,7 @@ fn grant(action: Action, key: &str) -> Option<Grant> {
     let rules = KeyRules { files_root: String::new(), format: KeyFormat::Path, max_bytes: MAX_KEY_BYTES };
     let key = ObjectKey::parse(key, &rules).ok()?;
     let caller = Caller {
+        issuer: None,
         subject: None,
         stores: vec![PlacedStore {
             store: StoreId::parse("s1", StoreIdRule::Strict).unwrap(),

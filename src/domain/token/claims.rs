@@ -95,6 +95,7 @@ impl Claims {
             Some(_) => return Err(TokenError::Claims),
         };
         Ok(Caller {
+            issuer: self.0.get("iss").and_then(Value::as_str).map(str::to_owned),
             subject,
             stores: self.placed(self.stores(&rules.store_source, rules.store_rule), &rules.routes),
             permissions: self.permissions(&rules.scope),

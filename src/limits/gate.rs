@@ -1,0 +1,69 @@
+//! A number of places, without a queue: who finds none is told at once.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// So many at once.
+#[derive(Debug)]
+pub(super) struct Gate {
+    taken: AtomicUsize,
+    most: usize,
+}
+
+/// A place, given back when it is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct Permit<'a>(&'a AtomicUsize);
+
+impl Gate {
+    pub(super) const fn new(most: usize) -> Self {
+        Self { taken: AtomicUsize::new(0), most }
+    }
+
+    /// A place, if there is one. Of two that come for the last at the same moment, both may be sent away; never more
+    /// than `most` get in.
+    pub(super) fn enter(&self) -> Option<Permit<'_>> {
+        let before = self.taken.fetch_add(1, Ordering::Relaxed);
+        let permit = Permit(&self.taken);
+        (before < self.most).then_some(permit)
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_given_back_and_no_refusal_takes_one() {
+        let gate = Gate::new(2);
+        for _ in 0..3 {
+            let inside: Vec<_> = (0..2).map(|_| gate.enter().unwrap()).collect();
+            assert!((0..100).all(|_| gate.enter().is_none()));
+            drop(inside);
+        }
+        assert_eq!(gate.taken.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn many_threads_never_get_in_at_once() {
+        let (gate, inside) = (Gate::new(3), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..10_000 {
+                        if let Some(_permit) = gate.enter() {
+                            assert!(inside.fetch_add(1, Ordering::SeqCst) < 3);
+                            inside.fetch_sub(1, Ordering::SeqCst);
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(gate.taken.load(Ordering::Relaxed), 0);
+    }
+}
