@@ -43,7 +43,8 @@ pub use error::{ApiError, CODES};
 pub use fault::Fallback;
 pub use reply::{AnswerBody, Reply};
 
-/// What a request needs, shared by all requests. Nothing in it waits or locks.
+/// What a request needs, shared by all requests. Nothing in it waits, and nothing locks but the memory of `[limits]`,
+/// where they are set, and of the bucket's condition, for those who call it.
 #[derive(Debug)]
 pub struct App {
     identity: Arc<Authenticator>,

@@ -3,6 +3,9 @@
 //! Every call is made for a [`crate::domain::policy::Grant`], except the probe,
 //! which asks for one constant key that no caller can name, and the bucket's
 //! CORS document, which `signer check` reads and writes for an operator.
+//!
+//! `client` and `versions` say what is asked, `attempts` how often, as `retry` and `breaker` decide it, and `answer` what
+//! came back.
 
 mod answer;
 mod attempts;
