@@ -194,7 +194,8 @@ async fn a_flood_of_random_kids_is_two_fetches_and_no_harm() {
     ready(&app).await;
     let good = token(&issuer, "k0");
     let tail = token(&attacker, "0").split_once('.').unwrap().1.to_owned();
-    // 10,000 a second for 30 s.
+    // 10,000 a second for 30 s, or longer where the machine has other work.
+    let started = std::time::Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_millis(10));
     let (mut refused, mut accepted) = (0, 0);
     for tick in 0..TICKS {
@@ -207,8 +208,9 @@ async fn a_flood_of_random_kids_is_two_fetches_and_no_harm() {
         accepted += usize::from(sign(&app, &good).await.status == 200);
     }
     assert_eq!((refused, accepted), (PER_TICK * TICKS, TICKS));
-    // The one at the start, and one for the first unknown key; the second cooldown begins as the flood ends.
-    assert!(idp.count() <= 3, "{}", idp.count());
+    // The one at the start, one for the first unknown key, and one for each cooldown since.
+    let cooldowns = usize::try_from(started.elapsed().as_secs() / 30).unwrap();
+    assert!(idp.count() <= 2 + cooldowns, "{} in {cooldowns} cooldowns", idp.count());
 }
 
 /// J43: a document of another issuer, or one that leads elsewhere, brings no keys.
