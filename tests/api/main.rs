@@ -27,6 +27,7 @@ mod identity;
 mod keys;
 mod limits;
 mod overload;
+mod process;
 mod rates;
 mod reload;
 mod revocation;
@@ -38,6 +39,7 @@ mod storages;
 mod support;
 mod tls;
 mod token_places;
+mod units;
 
 #[path = "../support/frames.rs"]
 #[allow(dead_code, reason = "some are for the hostile clients alone")]
