@@ -1,5 +1,5 @@
 # One word each. `make test` installs what the tests need into the tree and runs every ring.
-.PHONY: dev lint test test-unit test-api test-e2e oracle bench bench-service clean
+.PHONY: dev lint test test-unit test-api test-e2e oracle hostile bench bench-service clean
 .DELETE_ON_ERROR:
 
 CARGO ?= cargo
@@ -35,6 +35,12 @@ oracle: $(VENV)/.installed $(E2E)/node_modules/.installed
 	ACCEPTED_URLS=10000 .ci/rings accepted
 	ORACLE_CASES=1000000 .ci/rings oracle
 	@grep -x '[0-9]* compared, [0-9]* differ' target/rings/oracle.log
+
+# Attackers and a client that is to notice nothing, on this machine alone: ten minutes. Two builds, as for bench-service.
+hostile:
+	$(CARGO) build --locked --release --no-default-features --bin signer
+	$(CARGO) build --locked --release --no-default-features --example hostile
+	ulimit -n 20000 && $${CARGO_TARGET_DIR:-target}/release/examples/hostile $${CARGO_TARGET_DIR:-target}/release/signer
 
 $(VENV)/.installed: $(E2E)/requirements.txt
 	$(PYTHON) -m venv --clear $(VENV)
