@@ -1,5 +1,5 @@
 # One word each. `make test` installs what the tests need into the tree and runs every ring.
-.PHONY: dev lint test test-unit test-api test-e2e oracle hostile bench bench-service clean
+.PHONY: dev lint test test-unit test-api test-e2e oracle hostile confined bench bench-service clean
 .DELETE_ON_ERROR:
 
 CARGO ?= cargo
@@ -7,6 +7,7 @@ PYTHON ?= python3
 NPM ?= npm
 
 VENV := target/venv
+RELEASE := $${CARGO_TARGET_DIR:-target}/release
 E2E := tests/e2e
 SERVICE := benches/service
 PEER := $(SERVICE)/peer
@@ -40,7 +41,12 @@ oracle: $(VENV)/.installed $(E2E)/node_modules/.installed
 hostile:
 	$(CARGO) build --locked --release --no-default-features --bin signer
 	$(CARGO) build --locked --release --no-default-features --example hostile
-	ulimit -n 20000 && $${CARGO_TARGET_DIR:-target}/release/examples/hostile $${CARGO_TARGET_DIR:-target}/release/signer
+	ulimit -n 20000 && $(RELEASE)/examples/hostile $(RELEASE)/signer
+
+# As nobody, without capabilities, on a read-only file system, in 64 MiB. Run as root.
+confined:
+	$(CARGO) build --locked --release --no-default-features --bin signer
+	tests/hostile/confined.sh $(RELEASE)/signer
 
 $(VENV)/.installed: $(E2E)/requirements.txt
 	$(PYTHON) -m venv --clear $(VENV)
