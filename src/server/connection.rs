@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{HOST, HeaderValue};
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::phases::{Limits, OpenStream, Phase, Phases};
 use super::watched::Watched;
@@ -34,6 +36,12 @@ const SEND_BUFFER_BYTES: usize = 64 * 1024;
 /// streams that were reset because of the client's own errors, before the connection is ended.
 const MAX_PENDING_RESETS: usize = 20;
 const MAX_ERROR_RESETS: usize = 100;
+
+/// How long a new connection may take to speak when the service is about to end.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// A connection on which something was said.
+type Begun = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What all connections share.
 pub(super) struct Connections {
@@ -60,27 +68,54 @@ impl Connections {
     }
 
     /// Serves one connection to its end, its deadline, or, once `closing` says so, the end of what is in flight.
+    ///
+    /// A client speaks first, also in TLS and HTTP/2. Until then a connection has no buffer and no parser, so that
+    /// thousands that never speak cost little.
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, mut closing: watch::Receiver<()>) {
+        let Some(is_closing) = self.first_byte(&stream, &mut closing).await else { return };
         // Answers are written whole; waiting for more to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
+        self.boxed(stream, closing, is_closing).await;
+    }
+
+    /// Boxed here, and not where it is awaited, so that there is no room for it in the connections that never speak.
+    fn boxed(self: Arc<Self>, stream: TcpStream, closing: watch::Receiver<()>, is_closing: bool) -> Begun {
+        Box::pin(async move { self.begin(stream, closing, is_closing).await })
+    }
+
+    /// Waits for the client to speak. Gives whether the service is about to end by then; nothing when it does not speak.
+    async fn first_byte(&self, stream: &TcpStream, closing: &mut watch::Receiver<()>) -> Option<bool> {
+        let mut first = [0];
+        // Not `readable`, which may say so before there is anything.
+        let mut spoke = pin!(timeout(self.limits.first_byte, stream.peek(&mut first)));
+        let (spoke, is_closing) = tokio::select! {
+            spoke = &mut spoke => (spoke, false),
+            // What was accepted last has sent its request already, as a rule.
+            _ = closing.changed() => (timeout(LAST_WORDS, spoke).await.ok()?, true),
+        };
+        if spoke.is_err() {
+            self.counts.timed_out.add();
+        }
+        let length = spoke.ok()?.ok()?;
+        (length > 0).then_some(is_closing)
+    }
+
+    async fn begin(&self, stream: TcpStream, mut closing: watch::Receiver<()>, is_closing: bool) {
         let phases = Arc::new(Phases::new(self.limits));
         let stream = Watched { stream, phases: Arc::clone(&phases) };
         let mut expired = pin!(phases.expired());
         let Some(tls) = &self.tls else {
-            return self.speak(stream, &phases, expired, closing).await;
+            return self.speak(stream, &phases, expired, closing, is_closing).await;
         };
         let shaken = tokio::select! {
             shaken = tls.acceptor().accept(stream) => shaken,
-            () = &mut expired => {
-                self.counts.handshake_failures.add();
-                return;
-            }
+            () = &mut expired => { self.counts.handshake_failures.add(); return; }
             _ = closing.changed() => return,
         };
         match shaken {
             Ok(stream) => {
                 phases.enter(Phase::New);
-                self.speak(stream, &phases, expired, closing).await;
+                self.speak(stream, &phases, expired, closing, is_closing).await;
             }
             // Scanners and clients of another trust: no event.
             Err(_) => _ = self.counts.handshake_failures.add(),
@@ -93,24 +128,23 @@ impl Connections {
         phases: &Arc<Phases>,
         mut expired: Pin<&mut impl Future<Output = ()>>,
         mut closing: watch::Receiver<()>,
+        mut is_closing: bool,
     ) where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let service = service_fn(|request| answer(self.exchange(phases), request));
         let mut connection = pin!(self.http.serve_connection(TokioIo::new(io), service));
-        let mut is_closing = false;
+        let mut shut = false;
         loop {
             tokio::select! {
                 // First, so that a request that has arrived is in flight before the connection is called idle.
                 biased;
                 // A client that breaks off, or is cut off, is no event.
                 _ = &mut connection => return,
-                () = &mut expired => {
-                    self.counts.timed_out.add();
-                    return;
-                }
-                _ = closing.changed(), if !is_closing => {
-                    is_closing = true;
+                () = &mut expired => { self.counts.timed_out.add(); return; }
+                _ = closing.changed(), if !is_closing => is_closing = true,
+                () = std::future::ready(()), if is_closing && !shut => {
+                    shut = true;
                     connection.as_mut().graceful_shutdown();
                 }
             }

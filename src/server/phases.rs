@@ -58,7 +58,7 @@ struct Streams {
 /// How long each may last.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    first_byte: Duration,
+    pub(super) first_byte: Duration,
     head: Duration,
     busy: Duration,
     write: Duration,
