@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `make confined`: runs the signer as nobody, without capabilities, on a read-only file system and in 64 MiB of memory,
-# with 5,000 silent connections, and asks it for a signed URL. As root, with a memory cgroup (v1 or v2).
+# with nearly as many slow heads as the shipped systemd unit lets in, and asks it for a signed URL. As root, with a memory
+# cgroup (v1 or v2).
 set -euo pipefail
 signer=$(realpath "$1")
 limit=$((64 * 1024 * 1024))
@@ -24,10 +25,11 @@ echo "$limit" >"$group/$max"
 
 export SIGNER__AUTH__HS256_SECRET=confined-confined-confined-confined SIGNER__STORAGE__ENDPOINT=http://127.0.0.1:1 \
   SIGNER__STORAGE__BUCKET=files SIGNER__STORAGE__ACCESS_KEY_ID=AKIDEXAMPLE SIGNER__STORAGE__SECRET_ACCESS_KEY=secret \
-  SIGNER__STORAGE__VERIFY=off
+  SIGNER__STORAGE__VERIFY=off SIGNER__SERVER__MAX_CONNECTIONS=1500
 install -m 755 "$signer" "$folder/signer"
 chmod 755 "$folder"
 cd "$folder"
+touch log crowd
 ulimit -n 20000
 token=$(./signer token --store-id s1)
 
@@ -46,13 +48,21 @@ until grep -q '"message":"listening"' "$folder/log"; do
   sleep 0.05
 done
 
-python3 - "$port" <<'PY' &
+python3 - "$port" >"$folder/crowd" <<'PY' &
 import socket, sys, time
-held = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(5000)]
-time.sleep(8)
+held = []
+for _ in range(1400):
+    held.append(socket.create_connection(("127.0.0.1", int(sys.argv[1]))))
+    held[-1].send(b"GET /livez HTTP/1.1\r\nhost: x\r\na: b")
+print("there")
+sys.stdout.flush()
+time.sleep(60)
 PY
 crowd=$!
-sleep 4
+until grep -q there "$folder/crowd"; do
+  kill -0 $crowd
+  sleep 0.05
+done
 
 status=$(curl -s -o "$folder/answer" -w '%{http_code}' -H "Authorization: Bearer $token" \
   "http://127.0.0.1:$port/download-url?key=s1/photo.png")
@@ -61,7 +71,7 @@ field() { awk -v name="$1:" '$1 == name {print $2}' "/proc/$pid/status"; }
 [ "$status" = 200 ] && [ "$(field CapBnd)" = 0000000000000000 ] && [ "$(field CapEff)" = 0000000000000000 ]
 [ "$(field NoNewPrivs)" = 1 ] && [ "$(field Uid)" = 65534 ]
 grep -q ' / / ro,' "/proc/$pid/mountinfo"
-echo "as uid $(field Uid), CapBnd $(field CapBnd), NoNewPrivs 1, / read-only, 5000 connections: status $status," \
+echo "as uid $(field Uid), CapBnd $(field CapBnd), NoNewPrivs 1, / read-only, 1400 slow heads: status $status," \
   "$(($(cat "$group/$peak") / 1000000)) MB of $((limit / 1000000)) MB at most, RSS $(field VmRSS) kB"
 kill -TERM $pid
 wait $pid

