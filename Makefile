@@ -1,10 +1,19 @@
 # One word each. `make test` installs what the tests need into the tree and runs every ring.
-.PHONY: dev lint test test-unit test-api test-e2e oracle hostile confined bench bench-service clean
+.PHONY: dev lint test test-unit test-properties test-api test-e2e oracle properties fuzz fuzz-seeds mutants supply-chain sbom \
+	hostile confined bench bench-service clean
 .DELETE_ON_ERROR:
 
 CARGO ?= cargo
 PYTHON ?= python3
 NPM ?= npm
+
+# Tools from the registry, one folder for each version.
+TOOLS := target/tools
+CARGO_FUZZ := $(TOOLS)/cargo-fuzz@0.13.2/bin/cargo-fuzz
+CARGO_MUTANTS := $(TOOLS)/cargo-mutants@27.1.0/bin/cargo-mutants
+CARGO_DENY := $(TOOLS)/cargo-deny@0.20.2/bin/cargo-deny
+CARGO_AUDITABLE := $(TOOLS)/cargo-auditable@0.7.7/bin/cargo-auditable
+CARGO_CYCLONEDX := $(TOOLS)/cargo-cyclonedx@0.5.9/bin/cargo-cyclonedx
 
 VENV := target/venv
 RELEASE := $${CARGO_TARGET_DIR:-target}/release
@@ -23,9 +32,9 @@ lint:
 
 # The parts first: a ring that cannot get its part fails before anything else has run.
 test: $(VENV)/.installed $(E2E)/node_modules/.installed
-	.ci/rings unit api oracle e2e
+	.ci/rings unit properties api oracle e2e
 
-test-unit test-api:
+test-unit test-properties test-api:
 	.ci/rings $(@:test-%=%)
 
 test-e2e: $(VENV)/.installed $(E2E)/node_modules/.installed
@@ -57,6 +66,21 @@ $(E2E)/node_modules/.installed: $(E2E)/package-lock.json $(E2E)/package.json $(E
 	cd $(E2E) && $(NPM) ci --no-progress
 	touch $@
 
+# The same properties as in `make test`, a million cases each: half an hour.
+properties:
+	PROPERTY_CASES=$(or $(PROPERTY_CASES),1000000) $(CARGO) test --locked --profile properties --test properties -- --nocapture
+
+# Needs nightly Rust. Each target for so many seconds; `make test` runs them all with their seeds on stable.
+FUZZ_SECS ?= 60
+FUZZ_TARGETS ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+
+fuzz: $(CARGO_FUZZ)
+	FUZZ_SECS=$(FUZZ_SECS) .ci/fuzz $(abspath $<) $(FUZZ_TARGETS)
+
+# After a change of fuzz/src/seeds.rs.
+fuzz-seeds:
+	WRITE_SEEDS=1 $(CARGO) test --locked --test properties fuzz_targets_hold_on_their_seeds
+
 # The pure steps, then the whole service; without the embedded S3, as in production.
 bench: bench-service
 	$(CARGO) bench --locked --no-default-features --bench signing
@@ -73,5 +97,9 @@ $(PEER)/node_modules/.installed: $(PEER)/package-lock.json $(PEER)/package.json 
 	cd $(PEER) && $(NPM) ci --no-progress
 	touch $@
 
+# The third part of the path is name@version.
+$(TOOLS)/%:
+	$(CARGO) install --quiet --locked --target-dir $(TOOLS)/build --root $(TOOLS)/$(firstword $(subst /, ,$*)) $(firstword $(subst /, ,$*))
+
 clean:
-	rm -rf target $(E2E)/node_modules $(PEER)/node_modules
+	rm -rf target fuzz/target fuzz/corpus $(E2E)/node_modules $(PEER)/node_modules

@@ -42,7 +42,7 @@ impl Answer {
 
     /// The S3 error code, or nothing.
     pub(super) fn code(&self) -> String {
-        element(&self.start(), "Code")
+        error_code(&self.body)
     }
 
     /// H18: whether it says yes, and no error in the same breath. A body that was not read to its end, or is packed,
@@ -102,6 +102,12 @@ async fn read_up_to(answer: &mut Response, most: usize) -> Result<(Vec<u8>, bool
         body.extend_from_slice(&chunk);
     }
     Ok((body, false))
+}
+
+/// The code that an S3 error document names, cut to what may stand in a log. Empty when it names none.
+#[must_use]
+pub fn error_code(body: &[u8]) -> String {
+    element(&String::from_utf8_lossy(body.get(..MAX_ERROR_BODY_BYTES).unwrap_or(body)), "Code")
 }
 
 /// The text of the first such element, as `Code` in an S3 error document.

@@ -19,6 +19,7 @@ mod provider;
 mod retry;
 mod versions;
 
+pub use answer::error_code;
 pub(crate) use answer::{element, http_date, read_body};
 pub use backend::Backend;
 pub use client::{BucketClient, BucketError, ClientError, ObjectInfo};
@@ -28,3 +29,4 @@ pub use credentials::Signers;
 pub(crate) use probe::judge;
 pub use probe::{Health, HealthMonitor, ProbeFailure};
 pub use provider::{PROVIDERS, Provider, RegionRule, Support};
+pub use versions::versions_of;

@@ -65,6 +65,13 @@ impl Listed {
     }
 }
 
+/// The ids of the versions and delete markers that a `ListObjectVersions` answer has of exactly this key.
+/// Nothing when it cannot be read.
+#[must_use]
+pub fn versions_of(xml: &str, key: &str) -> Option<Vec<String>> {
+    Listed::parse(xml).map(|listed| listed.of(key))
+}
+
 impl BucketClient {
     /// Deletes the object with all its versions and delete markers.
     ///
@@ -97,8 +104,8 @@ impl BucketClient {
         if !answer.is_plain_success() {
             return Err(answer.into_error(""));
         }
-        let listed = std::str::from_utf8(&answer.body).ok().and_then(Listed::parse);
-        listed.map(|listed| listed.of(name)).ok_or_else(|| answer.into_error("UnreadableVersions"))
+        let versions = std::str::from_utf8(&answer.body).ok().and_then(|xml| versions_of(xml, name));
+        versions.ok_or_else(|| answer.into_error("UnreadableVersions"))
     }
 
     async fn delete_version(&self, name: &str, version: &str, span: Span) -> Result<(), BucketError> {

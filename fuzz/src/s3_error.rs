@@ -1,0 +1,20 @@
+//! What a bucket sends: the body of a failure, and the list of an object's versions.
+//!
+//! Holds: an error code is short and plain, whatever the body, so that it may stand in a log;
+//! an entry of a list of versions is taken for one key at the most.
+
+use filesync_signer::storage::{error_code, versions_of};
+
+/// Those that the seeds name: a key, and its neighbours.
+const KEYS: [&str; 4] = ["s1/a", "s1/ab", "s1/a/b", "s1/a b+c"];
+
+pub fn run(data: &[u8]) {
+    let code = error_code(data);
+    assert!(code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{code:?}");
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    assert!(code.is_empty() || text.contains("<Code>"));
+    let taken: usize = KEYS.iter().filter_map(|key| versions_of(text, key)).map(|versions| versions.len()).sum();
+    // Whoever may delete `s1/a` must not delete its neighbours, whatever the list calls them.
+    let entries = text.matches("<VersionId").count() + text.matches(":VersionId").count();
+    assert!(taken <= entries, "{taken} taken of {entries}");
+}

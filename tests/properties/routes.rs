@@ -1,0 +1,59 @@
+//! P04, K39: one verdict on a key, whatever the route.
+
+use hyper::Request;
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::run::check_counted;
+use crate::strategies::{key, theft};
+use crate::targets::support::Answer;
+use crate::targets::{service, tokens};
+use crate::tenants::sign;
+
+const SIGNING: [&str; 4] = ["/upload-url", "/v1/sign/upload", "/v1/sign/download", "/delete-url"];
+
+/// Every route that takes a key; those that go to the bucket are asked about every twentieth key.
+#[test]
+fn the_verdict_does_not_depend_on_the_route() {
+    let every = std::cell::Cell::new(0_u32);
+    check_counted("one verdict on all routes", prop_oneof![key(), theft()], |key| {
+        let first = sign("$one", "/download-url", &key);
+        for route in SIGNING {
+            let answer = sign("$one", route, &key);
+            prop_assert_eq!(verdict(&answer), verdict(&first), "{}", route);
+            prop_assert!(first.status != 200 || answer.json()["key"] == first.json()["key"]);
+        }
+        every.set(every.get() + 1);
+        if every.get() % 20 == 0 {
+            for answer in at_the_bucket(&key) {
+                prop_assert_eq!(verdict(&answer), verdict(&first));
+            }
+        }
+        Ok(first.status == 200)
+    });
+}
+
+/// The code of a refusal; nothing for what was done.
+fn verdict(answer: &Answer) -> String {
+    if answer.status.is_success() { String::new() } else { answer.code() }
+}
+
+fn at_the_bucket(key: &str) -> [Answer; 4] {
+    let encoded = percent_encoding::utf8_percent_encode(key, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let body = json!({ "key": key }).to_string();
+    let rows = [
+        ("DELETE", format!("/object?key={encoded}")),
+        ("GET", format!("/object?key={encoded}")),
+        ("POST", "/v1/delete".to_owned()),
+        ("POST", "/confirm".to_owned()),
+    ];
+    rows.map(|(method, target)| {
+        let request = Request::builder().method(method).uri(target).header("host", "signer.test");
+        let request = request.header("authorization", tokens::bearer("$one"));
+        let (request, body) = match method {
+            "POST" => (request.header("content-type", "application/json"), body.as_bytes()),
+            _ => (request, &b""[..]),
+        };
+        service::ask(request, body, &["$one"]).unwrap()
+    })
+}
