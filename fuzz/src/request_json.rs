@@ -1,6 +1,6 @@
 //! The body of the POST routes.
 //!
-//! Holds: what `service` says of every answer; what is read as an object is what serde_json
+//! Holds: what `service` says of every answer; what is read as an object is what `serde_json`
 //! reads, with no member twice, and is read again from its own text; the routes agree on the
 //! key; the bounds that were asked for are signed.
 

@@ -19,7 +19,7 @@ struct Parts {
 
 static PARTS: LazyLock<Parts> = LazyLock::new(|| {
     let mut keys = vec![VerifyKey::hs256(SECRET.as_bytes()).unwrap()];
-    keys.extend(KeySet::parse(PUBLIC_KEYS.as_bytes(), &[], &Default::default()).unwrap().keys);
+    keys.extend(KeySet::parse(PUBLIC_KEYS.as_bytes(), &[], &std::sync::Arc::default()).unwrap().keys);
     assert_eq!(keys.len(), 4);
     let limits = CacheLimits { entries: 16, bytes: 1 << 16 };
     Parts {

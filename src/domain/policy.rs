@@ -272,6 +272,24 @@ mod tests {
         assert_eq!(allowed(Permissions::NONE), [false; 4]);
     }
 
+    /// For logs, limits and `signer check-token`.
+    #[test]
+    fn a_caller_tells_what_its_token_gave() {
+        let plain = caller(&["s1"]);
+        assert_eq!((plain.subject(), plain.prefixes(), plain.max_upload_bytes()), (None, None, None));
+        let narrow = Caller {
+            subject: Some("u1".into()),
+            prefixes: Some(vec!["s1/a".into()]),
+            max_upload_bytes: Some(7),
+            permissions: Permissions { read: true, ..Permissions::NONE },
+            ..plain
+        };
+        assert_eq!((narrow.subject(), narrow.max_upload_bytes()), (Some("u1"), Some(7)));
+        assert_eq!(narrow.prefixes(), Some(&["s1/a".to_owned()][..]));
+        assert_eq!((narrow.permissions().read, narrow.permissions().write), (true, false));
+        assert_eq!(narrow.stores().iter().map(StoreId::as_str).collect::<Vec<_>>(), ["s1"]);
+    }
+
     #[test]
     fn a_grant_carries_what_was_decided() {
         let grant = decide(&caller(&["s1"]), Action::Put, key("s1/f")).unwrap();

@@ -244,6 +244,7 @@ impl FakeServer {
     }
 
     /// The same, forgotten afterwards.
+    #[allow(dead_code, reason = "the fuzz targets ask it, too often to remember all")]
     pub(crate) fn take_asked(&self) -> Vec<String> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }

@@ -162,3 +162,11 @@ fn max_upload_bytes_is_a_whole_number() {
     }
     assert_eq!(caller_of(&json!({}), rules()).max_upload_bytes(), None);
 }
+
+/// For notes and `signer check-token`, which name the claim.
+#[test]
+fn the_store_claim_has_a_name_unless_a_template_makes_the_store() {
+    assert_eq!(rules().store_claim(), Some("storeId"));
+    let template = StoreTemplate::parse("user-{sub}", TemplateEncoding::Plain).unwrap();
+    assert_eq!(TokenRules { store_source: StoreSource::Template(template), ..rules() }.store_claim(), None);
+}
