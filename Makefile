@@ -99,7 +99,7 @@ advisories: $(CARGO_DENY)
 sbom: $(CARGO_AUDITABLE) $(CARGO_CYCLONEDX)
 	$(CARGO_AUDITABLE) auditable build --locked --release --no-default-features --bin signer
 	$(CARGO_CYCLONEDX) cyclonedx --format json --spec-version 1.5 --no-default-features --target x86_64-unknown-linux-gnu \
-		--describe binaries --override-filename signer.cdx
+		--override-filename signer.cdx
 	mkdir -p target/sbom && mv signer.cdx.json target/sbom/
 
 # The pure steps, then the whole service; without the embedded S3, as in production.

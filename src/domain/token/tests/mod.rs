@@ -78,6 +78,53 @@ fn good() -> String {
     with_exp(&(NOW + 60).to_string())
 }
 
+#[test]
+fn a_verifier_tells_its_keys_and_rules() {
+    let verifier = verifier_with(TokenRules { leeway: Duration::from_secs(7), ..rules() });
+    assert_eq!(verifier.rules().leeway, Duration::from_secs(7));
+    assert_eq!(
+        verifier.keys().iter().map(VerifyKey::algorithms).collect::<Vec<_>>(),
+        [[jsonwebtoken::Algorithm::HS256]]
+    );
+}
+
+/// Only for these is it worth asking an identity provider whether it has newer keys: the rest would be as bad with them.
+#[test]
+fn only_a_missing_key_is_a_reason_to_ask_for_keys() {
+    for error in [TokenError::Algorithm, TokenError::UnknownKey, TokenError::Signature] {
+        assert!(error.is_for_want_of_a_key(), "{error}");
+    }
+    for error in [TokenError::Format, TokenError::Expired, TokenError::Issuer, TokenError::Revoked, TokenError::TooLong]
+    {
+        assert!(!error.is_for_want_of_a_key(), "{error}");
+    }
+}
+
+/// J29: the limit itself is within it.
+#[test]
+fn tokens_end_at_8192_bytes() {
+    let of_length = |length: usize| {
+        let paddings = (0..3_usize).flat_map(|header| (5900..6200_usize).map(move |payload| (header, payload)));
+        let token = |(header, payload)| {
+            let (h, p) = ("h".repeat(header), "p".repeat(payload));
+            let claims = format!(r#"{{"storeId":"s1","exp":{},"p":"{p}"}}"#, NOW + 60);
+            sign_raw(&format!(r#"{{"alg":"HS256","x":"{h}"}}"#), &claims)
+        };
+        paddings.map(token).find(|token| token.len() == length).unwrap()
+    };
+    assert!(verify(&of_length(MAX_TOKEN_BYTES)).is_ok());
+    assert_eq!(verify(&of_length(MAX_TOKEN_BYTES + 1)), Err(TokenError::TooLong));
+}
+
+/// Which identity provider may have the key is told by it, before anything is verified.
+#[test]
+fn the_claimed_algorithm_is_that_of_the_header() {
+    assert_eq!(claimed_algorithm(&with_header(r#"{"alg":"ES384"}"#)), Some(jsonwebtoken::Algorithm::ES384));
+    for odd in ["", "a.b.c", &with_header(r#"{"alg":"none"}"#), &with_header(r#"{"alg":"ES256","crit":[]}"#)] {
+        assert_eq!(claimed_algorithm(odd), None, "{odd}");
+    }
+}
+
 fn allowed(caller: &Caller, action: Action, key: &str) -> Result<(), Denied> {
     let rules = KeyRules { files_root: String::new(), format: KeyFormat::Path, max_bytes: MAX_KEY_BYTES };
     decide(caller, action, ObjectKey::parse(key, &rules).unwrap()).map(|_| ())
