@@ -170,3 +170,14 @@ fn the_store_claim_has_a_name_unless_a_template_makes_the_store() {
     let template = StoreTemplate::parse("user-{sub}", TemplateEncoding::Plain).unwrap();
     assert_eq!(TokenRules { store_source: StoreSource::Template(template), ..rules() }.store_claim(), None);
 }
+
+/// Operators may map other words, never give ours another meaning.
+#[test]
+fn our_scope_words_are_known() {
+    for word in ["files:read", "files:write", "files:delete"] {
+        assert!(is_our_scope_word(word), "{word}");
+    }
+    for word in ["", "files", "read:files", "files:reader", "FILES:READ"] {
+        assert!(!is_our_scope_word(word), "{word}");
+    }
+}
