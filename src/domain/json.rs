@@ -54,6 +54,7 @@ impl<'de> Visitor<'de> for UniqueMembers {
     type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Never shown, so no test can miss it: every kind of JSON value is visited below.
         f.write_str("a JSON value")
     }
 
@@ -127,6 +128,21 @@ mod tests {
         ] {
             assert!(matches!(read(text), Err(JsonError::Syntax(_))), "{text:?}");
         }
+    }
+
+    /// The caller sees it, and the log.
+    #[test]
+    fn a_mistake_is_told_in_one_short_line() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Number {
+            #[allow(dead_code, reason = "it is never a number")]
+            n: u32,
+        }
+        assert!(read(br#"{"a":1,"a":2}"#).unwrap_err().to_string().starts_with("duplicate member at line 1"));
+        let told =
+            object::<Number>(format!("{{\"n\":\"a\\n{}\"}}", "b".repeat(500)).as_bytes()).unwrap_err().to_string();
+        assert!(told.starts_with("invalid type: string") && told.chars().count() == 160, "{told}");
+        assert!(!told.contains(char::is_control), "{told}");
     }
 
     /// J29: nesting ends in an error, not in a stack overflow.

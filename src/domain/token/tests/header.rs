@@ -145,3 +145,13 @@ fn encrypted_tokens_are_refused_by_their_form() {
         assert_eq!(verify(&format!("{}.AAAA.AAAA.AAAA.AAAA", b64(header))), Err(TokenError::Format));
     }
 }
+
+/// For `signer check-token`, and to find the key.
+#[test]
+fn a_header_tells_what_the_token_wrote() {
+    let header = Header::parse(br#"{"alg":"ES256","kid":"k1","typ":"Application/AT+JWT"}"#).unwrap();
+    assert_eq!(header.algorithm(), jsonwebtoken::Algorithm::ES256);
+    assert_eq!((header.kid(), header.typ()), (Some("k1"), Some("at+jwt")));
+    let bare = Header::parse(br#"{"alg":"HS256"}"#).unwrap();
+    assert_eq!((bare.kid(), bare.typ()), (None, None));
+}
