@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use filesync_signer::domain::key::{KeyFormat, KeyRules, ObjectKey};
+use filesync_signer::domain::key::{KeyFormat, KeyRules, MAX_KEY_BYTES, ObjectKey};
 use filesync_signer::domain::policy::{Action, Caller, Permissions, decide};
 use filesync_signer::domain::store::{StoreId, StoreIdRule};
 use filesync_signer::domain::token::{TokenRules, Verifier, VerifyKey};
@@ -64,13 +64,13 @@ fn check_stores(claims: &Value, rule: StoreIdRule, caller: &Caller) {
     if !named.iter().all(readable) {
         assert!(caller.stores().is_empty(), "a claim that cannot be read opens something");
     }
-    for store in caller.stores() {
+    for store in caller.stores().iter().map(|placed| &placed.store) {
         let open = |name: &&Value| StoreId::parse(name.as_str().unwrap(), rule).as_ref() == Ok(store);
         assert!(named.iter().any(open), "{store:?} is not named");
         assert!(rule == StoreIdRule::Lossy || named.iter().any(|name| *name == store.as_str()));
     }
-    let victims = caller.stores().iter().any(|store| store.as_str() == "victim");
-    let rules = KeyRules { files_root: String::new(), format: KeyFormat::Path };
+    let victims = caller.stores().iter().any(|placed| placed.store.as_str() == "victim");
+    let rules = KeyRules { files_root: String::new(), format: KeyFormat::Path, max_bytes: MAX_KEY_BYTES };
     for action in [Action::Get, Action::Head, Action::Put, Action::Delete] {
         let key = ObjectKey::parse("victim/f", &rules).unwrap();
         assert!(victims || decide(caller, action, key).is_err(), "another store is open");

@@ -25,7 +25,7 @@ pub fn run(data: &[u8]) {
     let Ok(sent) = std::str::from_utf8(sent) else { return };
     let root = ROOTS[usize::from(choice / 2) % ROOTS.len()];
     let format = if choice % 2 == 0 { KeyFormat::Path } else { KeyFormat::ContentAddressed };
-    check(sent, &KeyRules { files_root: root.to_owned(), format });
+    check(sent, &KeyRules { files_root: root.to_owned(), format, max_bytes: MAX_KEY_BYTES });
 }
 
 pub fn check(sent: &str, rules: &KeyRules) {

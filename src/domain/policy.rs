@@ -287,7 +287,7 @@ mod tests {
         assert_eq!((narrow.subject(), narrow.max_upload_bytes()), (Some("u1"), Some(7)));
         assert_eq!(narrow.prefixes(), Some(&["s1/a".to_owned()][..]));
         assert_eq!((narrow.permissions().read, narrow.permissions().write), (true, false));
-        assert_eq!(narrow.stores().iter().map(StoreId::as_str).collect::<Vec<_>>(), ["s1"]);
+        assert_eq!(narrow.stores().iter().map(|placed| placed.store.as_str()).collect::<Vec<_>>(), ["s1"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use filesync_signer::domain::key::{KeyFormat, KeyRules, ObjectKey};
+use filesync_signer::domain::key::{KeyFormat, KeyRules, MAX_KEY_BYTES, ObjectKey};
 use filesync_signer::domain::policy::{Action, Caller, Denied, decide};
 use filesync_signer::domain::sigv4::{BucketAddress, Credentials, Presigner, Terms};
 use filesync_signer::domain::store::{StoreId, StoreIdRule};
@@ -26,7 +26,7 @@ fn caller(stores: &[&str]) -> Arc<Caller> {
 }
 
 fn rules(format: KeyFormat) -> KeyRules {
-    KeyRules { files_root: "livestore-filesync-files".to_owned(), format }
+    KeyRules { files_root: "livestore-filesync-files".to_owned(), format, max_bytes: MAX_KEY_BYTES }
 }
 
 fn parse(text: &str) -> Option<ObjectKey> {
