@@ -41,6 +41,8 @@ pub(super) struct Phases {
     word: AtomicU64,
     /// Since when a client has not taken what was written: milliseconds since `start`, and one.
     blocked: AtomicU64,
+    /// Bytes that came since a request was last begun or ended.
+    idle_bytes: AtomicU64,
     /// Whether it speaks HTTP/2; its phases after the first request are in `streams`.
     multiplexed: AtomicBool,
     streams: Mutex<Streams>,
@@ -63,7 +65,11 @@ pub(super) struct Limits {
     busy: Duration,
     write: Duration,
     idle: Duration,
+    idle_bytes: u64,
 }
+
+/// What may come besides heads while no request is open: settings, pings, a handshake, the start of a body that is refused.
+const IDLE_BYTES: u64 = 64 * 1024;
 
 impl Limits {
     pub(super) fn of(settings: &Server) -> Self {
@@ -73,6 +79,10 @@ impl Limits {
             busy: settings.request_timeout.saturating_add(settings.write_timeout),
             write: settings.write_timeout,
             idle: settings.keep_alive,
+            idle_bytes: u64::try_from(settings.max_head_bytes)
+                .unwrap_or(u64::MAX)
+                .saturating_mul(2)
+                .saturating_add(IDLE_BYTES),
         }
     }
 }
@@ -83,6 +93,7 @@ impl Phases {
             start: Instant::now(),
             word: AtomicU64::new(0),
             blocked: AtomicU64::new(0),
+            idle_bytes: AtomicU64::new(0),
             multiplexed: AtomicBool::new(false),
             streams: Mutex::default(),
             limits,
@@ -94,6 +105,7 @@ impl Phases {
     }
 
     pub(super) fn enter(&self, phase: Phase) {
+        self.idle_bytes.store(0, Ordering::Relaxed);
         self.word.store(self.millis() << 2 | phase as u64, Ordering::Relaxed);
     }
 
@@ -108,10 +120,25 @@ impl Phases {
         (phase, Duration::from_millis(word >> 2))
     }
 
-    /// The first bytes of a request begin its head.
-    pub(super) fn bytes_arrived(&self) {
+    /// The first bytes of a request begin its head. False when too many have come without one: frames that
+    /// ask for nothing, such as PING, have no other end than this (H08).
+    pub(super) fn bytes_arrived(&self, count: usize) -> bool {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        let bytes = self.idle_bytes.fetch_add(count, Ordering::Relaxed).saturating_add(count);
+        if bytes > self.limits.idle_bytes && !self.is_answering() {
+            return false;
+        }
         if matches!(self.current().0, Phase::New | Phase::Idle) && !self.multiplexed.load(Ordering::Relaxed) {
-            self.enter(Phase::Head);
+            self.word.store(self.millis() << 2 | Phase::Head as u64, Ordering::Relaxed);
+        }
+        true
+    }
+
+    fn is_answering(&self) -> bool {
+        if self.multiplexed.load(Ordering::Relaxed) {
+            !self.streams().open.is_empty()
+        } else {
+            self.current().0 == Phase::Busy
         }
     }
 
@@ -132,6 +159,7 @@ impl Phases {
     /// An HTTP/2 request, open until what this gives is dropped.
     pub(super) fn open_stream(self: &Arc<Self>) -> OpenStream {
         self.multiplexed.store(true, Ordering::Relaxed);
+        self.idle_bytes.store(0, Ordering::Relaxed);
         let since = self.start.elapsed();
         let mut streams = self.streams();
         let number = streams.next;
@@ -148,7 +176,7 @@ impl Phases {
 
     /// When what it is doing now must have ended, since `start`.
     fn deadline(&self) -> Duration {
-        let Limits { first_byte, head, busy, write, idle } = self.limits;
+        let Limits { first_byte, head, busy, write, idle, idle_bytes: _ } = self.limits;
         let (since, allowed) = if self.multiplexed.load(Ordering::Relaxed) {
             let streams = self.streams();
             match streams.open.first_key_value() {
@@ -199,6 +227,7 @@ impl Drop for OpenStream {
         let now = self.phases.start.elapsed();
         let mut streams = self.phases.streams();
         streams.open.remove(&self.number);
+        self.phases.idle_bytes.store(0, Ordering::Relaxed);
         streams.idle_since = now;
     }
 }
@@ -215,6 +244,7 @@ mod tests {
         busy: Duration::from_secs(20),
         write: Duration::from_secs(8),
         idle: Duration::from_mins(1),
+        idle_bytes: 1000,
     };
 
     /// After how many whole seconds from now it expires.
@@ -237,9 +267,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_dripped_byte_buys_no_time() {
         let phases = Phases::new(LIMITS);
-        phases.bytes_arrived();
+        assert!(phases.bytes_arrived(1));
         sleep(Duration::from_secs(6)).await;
-        phases.bytes_arrived();
+        assert!(phases.bytes_arrived(1));
         assert_eq!(seconds_left(&phases).await, 4);
     }
 
@@ -255,6 +285,27 @@ mod tests {
         assert_eq!(seconds_left(&phases).await, 52);
     }
 
+    /// What comes while a request is open is bounded by the request, and does not count after it.
+    #[tokio::test(start_paused = true)]
+    async fn bytes_without_a_request_are_bounded() {
+        let phases = Arc::new(Phases::new(LIMITS));
+        assert!(phases.bytes_arrived(1000));
+        let open = phases.open_stream();
+        assert!(phases.bytes_arrived(5000));
+        drop(open);
+        assert!(phases.bytes_arrived(999));
+        assert!(phases.bytes_arrived(1));
+        assert!(!phases.bytes_arrived(1));
+
+        let phases = Phases::new(LIMITS);
+        assert!(phases.bytes_arrived(600));
+        phases.enter(Phase::Busy);
+        assert!(phases.bytes_arrived(5000));
+        phases.enter(Phase::Idle);
+        assert!(phases.bytes_arrived(1000));
+        assert!(!phases.bytes_arrived(1));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_oldest_request_of_http2_counts_and_bytes_between_do_not() {
         let phases = Arc::new(Phases::new(LIMITS));
@@ -262,7 +313,7 @@ mod tests {
         sleep(Duration::from_secs(15)).await;
         let second = phases.open_stream();
         drop(first);
-        phases.bytes_arrived();
+        assert!(phases.bytes_arrived(1));
         assert_eq!(seconds_left(&phases).await, 20);
         drop(second);
         assert_eq!(seconds_left(&phases).await, 60);

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use crate::frames::{
-    CONTINUATION, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, frame, get, hello, literal,
+    CONTINUATION, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, frame, get, hello, literal,
 };
 use crate::running::{PATIENCE, Running, start};
 
@@ -154,6 +154,31 @@ async fn streams_opened_and_reset_in_a_row_end_the_connection() {
 }
 
 /// H08: CONTINUATION flood, RUSTSEC-2024-0332.
+/// H08: pings and settings ask for nothing, and so have no deadline of their own.
+#[tokio::test]
+async fn frames_that_ask_for_nothing_end_the_connection() {
+    let running = start(&[("server.http2", "true")]).await;
+    for idle in [frame(PING, 0, 0, &[7; 8]), frame(SETTINGS, 0, 0, &[])] {
+        let mut stream = connect(&running, &hello(&[])).await;
+        stream.write_all(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &get("/livez", &[]))).await.unwrap();
+        assert_eq!(status(&mut stream, 1).await, Some(OK));
+        let (mut reader, mut writer) = stream.into_split();
+        let mut rest = Vec::new();
+        let read = timeout(PATIENCE, reader.read_to_end(&mut rest));
+        let write = async {
+            let mut sent = 0;
+            while writer.write_all(&idle).await.is_ok() {
+                sent += idle.len();
+            }
+            sent
+        };
+        let (sent, ended) = tokio::join!(write, read);
+        assert!(ended.is_ok(), "the connection is still open after {sent} bytes");
+        // A patient client: as many as it needs in an hour of pings each 15 s.
+        assert!(sent > 240 * idle.len(), "{sent}");
+    }
+}
+
 #[tokio::test]
 async fn a_head_without_end_ends_the_connection() {
     let running = start(&[("server.http2", "true")]).await;
