@@ -72,6 +72,10 @@ mod tests {
         assert_eq!(value("a b.txt"), "attachment; filename=\"a b.txt\"");
         assert_eq!(value("é\".png"), "attachment; filename=\"__.png\"; filename*=UTF-8''%C3%A9%22.png");
         assert_eq!(content_disposition(Disposition::Inline, None).unwrap(), "inline");
+        assert_eq!(
+            value(&"a".repeat(MAX_FILE_NAME_BYTES)).len(),
+            "attachment; filename=\"\"".len() + MAX_FILE_NAME_BYTES
+        );
     }
 
     #[test]

@@ -61,6 +61,11 @@ mod tests {
             "a/é",
             "a/b; x=\"",
             "a/b;  x=y",
+            "a/b; x y=z",
+            "a/b; =z",
+            "a/b; x=\"a b\"",
+            "a/b; x=\"a\\b\"",
+            "a/b; x=\"\u{e9}\"",
         ] {
             assert!(!is_media_type(bad), "{bad:?}");
         }

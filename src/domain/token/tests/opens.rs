@@ -1,5 +1,6 @@
 use super::*;
 use crate::domain::policy::Permissions;
+use crate::domain::route::{StorageIndex, StorageRoute, StorageRoutes};
 
 #[test]
 fn a_good_token_gives_its_store() {
@@ -180,4 +181,41 @@ fn our_scope_words_are_known() {
     for word in ["", "files", "read:files", "files:reader", "FILES:READ"] {
         assert!(!is_our_scope_word(word), "{word}");
     }
+}
+
+/// What limits and logs tell two people of one name apart by.
+#[test]
+fn a_caller_is_somebodys() {
+    let of = |claims| {
+        let caller = caller_of(&claims, rules());
+        (caller.issuer().map(str::to_owned), caller.subject().map(str::to_owned))
+    };
+    assert_eq!(
+        of(json!({"iss": "https://idp.test", "sub": "u1"})),
+        (Some("https://idp.test".into()), Some("u1".into()))
+    );
+    assert_eq!(of(json!({})), (None, None));
+    assert_eq!(of(json!({"iss": ["https://idp.test"]})), (None, None));
+}
+
+#[test]
+fn a_claim_of_the_token_places_its_stores() {
+    let routes = || {
+        let eu = StorageRoute {
+            stores: vec![],
+            claim: Some(("app.region".into(), "eu".into())),
+            storage: StorageIndex::new(1),
+        };
+        StorageRoutes::new(vec![eu])
+    };
+    let storages = |claims: Value| -> Vec<usize> {
+        let caller = caller_of(&claims, TokenRules { routes: routes(), ..rules() });
+        caller.stores().iter().map(|placed| placed.storage.get()).collect()
+    };
+    assert_eq!(storages(json!({"storeId": ["s1", "s2"], "app": {"region": "eu"}})), [1, 1]);
+    assert_eq!(storages(json!({"storeId": "s1", "app": {"region": ["us", "eu"]}})), [1]);
+    for region in [json!("us"), json!(null), json!(["us"]), json!([1, "eu"]), json!({"eu": 1})] {
+        assert_eq!(storages(json!({"storeId": "s1", "app": {"region": region}})), [0], "{region}");
+    }
+    assert_eq!(storages(json!({"storeId": "s1"})), [0]);
 }
