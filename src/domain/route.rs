@@ -86,6 +86,12 @@ mod tests {
     use crate::domain::store::StoreIdRule;
 
     #[test]
+    fn all_may_lie_in_one() {
+        let store = StoreId::parse("s1", StoreIdRule::Strict).unwrap();
+        assert_eq!(StorageRoutes::all_to(StorageIndex::new(2)).storage_of(&store, |_, _| false).get(), 2);
+    }
+
+    #[test]
     fn the_first_route_that_fits_counts_and_else_the_default() {
         let at = StorageIndex::new;
         let exact = |name: &str| StorePattern::Exact(name.to_owned());

@@ -243,11 +243,18 @@ mod tests {
         name: &str,
         claim: UploadClaim<'_>,
     ) -> Result<Vec<(&'static str, String)>, UploadRefused> {
-        rules.headers(&key(name), &claim).map(|headers| headers.0)
+        let headers = rules.headers(&key(name), &claim)?;
+        Ok(headers.borrowed().into_iter().map(|(name, value)| (name, value.to_owned())).collect())
     }
 
     fn one(name: &'static str, value: &str) -> Vec<(&'static str, String)> {
         vec![(name, value.to_owned())]
+    }
+
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>
+    #[test]
+    fn one_put_carries_five_gibibytes() {
+        assert_eq!(MAX_PUT_BYTES, 5_368_709_120);
     }
 
     /// K21: what is too long is refused, and what is signed is bound.

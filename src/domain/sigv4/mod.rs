@@ -358,6 +358,7 @@ fn push_number(out: &mut String, number: u32) {
     let mut rest = number;
     let mut start = digits.len();
     for (i, digit) in digits.iter_mut().enumerate().rev() {
+        // The digits' codes share no bit with `0`'s, so `^` would do as well.
         *digit = b'0' | u8::try_from(rest % 10).unwrap_or_default();
         rest /= 10;
         start = i;

@@ -251,3 +251,15 @@ fn no_url_outlives_its_credentials() {
     // A life that was asked for wrongly is not made right by the cap.
     assert_eq!(presigner.presign(&grant, &terms(0), at("2026-11-22T15:00:00Z")).unwrap_err(), PresignError::Expires);
 }
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>: `Trim`, and one space for many.
+#[test]
+fn header_values_are_trimmed_and_their_spaces_are_one() {
+    for (value, canonical) in
+        [("a", "a"), ("a b", "a b"), ("  a   b  ", "a b"), ("  ", ""), ("", ""), (" a", "a"), ("a\tb", "a\tb")]
+    {
+        let mut out = String::new();
+        push_canonical_value(&mut out, value);
+        assert_eq!(out, canonical, "{value:?}");
+    }
+}
