@@ -1,11 +1,12 @@
 # One word each. `make test` installs what the tests need into the tree and runs every ring.
 .PHONY: dev lint test test-unit test-properties test-api test-e2e oracle properties fuzz fuzz-seeds mutants supply-chain \
-	advisories sbom hostile confined bench bench-service clean
+	advisories sbom hostile confined faults bench bench-service clean
 .DELETE_ON_ERROR:
 
 CARGO ?= cargo
 PYTHON ?= python3
 NPM ?= npm
+NODE ?= node
 
 # Tools from the registry, one folder for each version.
 TOOLS := target/tools
@@ -51,6 +52,12 @@ hostile:
 	$(CARGO) build --locked --release --no-default-features --bin signer
 	$(CARGO) build --locked --release --no-default-features --example hostile
 	ulimit -n 20000 && $(RELEASE)/examples/hostile $(RELEASE)/signer
+
+# Every part that the service stands on, broken in four ways, as four routes show it: 112 cells in two minutes. As root.
+faults:
+	tests/faults/install.sh
+	$(CARGO) build --locked --release --no-default-features --bin signer
+	SIGNER_BIN=$(RELEASE)/signer $(NODE) tests/faults/run.mjs $(FAULTS)
 
 # As nobody, without capabilities, on a read-only file system, in 64 MiB. Run as root.
 confined:

@@ -88,9 +88,11 @@ pub async fn run(config: &Config, source: Option<config::Source>, listener: TcpL
     let settings = within_descriptors(&config.server);
     let service = Service::new(app, &settings, system_clock)?.told_to(Supervisor::of_environment());
     let stop = stop_signal()?;
+    ignore(SignalKind::user_defined1(), "SIGUSR1")?;
+    ignore(SignalKind::user_defined2(), "SIGUSR2")?;
     match source {
         Some(source) => _ = tokio::spawn(Reloader::new(source, service.live(), config.clone())?.follow()),
-        None => ignore_hangups()?,
+        None => ignore(SignalKind::hangup(), "SIGHUP")?,
     }
     let tls = settings.tls.is_some();
     tracing::info!(address = %listener.local_addr()?, tls, version = env!("CARGO_PKG_VERSION"), "listening");
@@ -170,12 +172,13 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Without this SIGHUP would end the process, and a terminal that closes sends one (H13).
-fn ignore_hangups() -> io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
+/// Without this the signal would end the process. A terminal that closes sends SIGHUP (H13), and SIGUSR1 is what
+/// those who rotate logs send to servers of other makes.
+fn ignore(kind: SignalKind, name: &'static str) -> io::Result<()> {
+    let mut received = signal(kind)?;
     tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
-            tracing::info!("SIGHUP: there is no configuration file to read again");
+        while received.recv().await.is_some() {
+            tracing::info!("{name} means nothing here and is ignored");
         }
     });
     Ok(())

@@ -1,7 +1,7 @@
 //! An answer of the bucket, read up to a cap, and what its words mean. No XML is interpreted here, so no entity is.
 
 use jiff::Timestamp;
-use reqwest::header::{CONTENT_ENCODING, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 
 use super::client::{BucketError, bucket_error};
@@ -9,6 +9,9 @@ use super::retry::{self, Outcome};
 
 /// An error body is read up to here; what a code needs is in the first lines.
 pub(super) const MAX_ERROR_BODY_BYTES: usize = 64 * 1024;
+
+/// In place of an S3 error code, for an answer that is nobody's S3.
+pub(super) const NOT_S3: &str = "NotS3";
 
 /// Status, headers and body.
 pub(super) struct Answer {
@@ -40,9 +43,29 @@ impl Answer {
         Ok(Self { status, headers: std::mem::take(answer.headers_mut()), body, cut })
     }
 
-    /// The S3 error code, or nothing.
+    /// The S3 error code, or nothing; [`NOT_S3`] when somebody else answered.
     pub(super) fn code(&self) -> String {
-        error_code(&self.body)
+        if self.is_of_another_server() { NOT_S3.to_owned() } else { error_code(&self.body) }
+    }
+
+    /// Whether this is a page, or a document of another API: the name leads elsewhere, or somebody stands in between.
+    /// Of such an answer not even "there is no such object" is to be believed. S3 has an id on its answers, an etag on
+    /// its objects, and says the rest in XML, or in nothing but a status.
+    pub(super) fn is_of_another_server(&self) -> bool {
+        if self.headers.contains_key(ETAG) || self.headers.contains_key("x-amz-request-id") {
+            return false;
+        }
+        let media_type = self.headers.get(CONTENT_TYPE).map_or(&[][..], |value| value.as_bytes());
+        let start = self.start();
+        let text = start.trim_start().trim_start_matches('\u{feff}');
+        let begins = |word: &str| text.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word));
+        let is_page = begins("<!doctype") || begins("<html");
+        media_type.starts_with(b"text/html") || is_page || !(text.is_empty() || text.starts_with('<'))
+    }
+
+    /// Whether nothing is said beyond status and headers.
+    pub(super) fn is_blank(&self) -> bool {
+        !self.cut && self.body.trim_ascii().is_empty()
     }
 
     /// H18: whether it says yes, and no error in the same breath. A body that was not read to its end, or is packed,
@@ -162,6 +185,38 @@ mod tests {
             (404, None, "", false),
         ] {
             assert!(!answer(status, coding, body, cut).is_plain_success(), "{status} {coding:?} {body}");
+        }
+    }
+
+    #[test]
+    fn a_page_or_another_api_is_not_taken_for_s3() {
+        let answer = |headers: &[(&'static str, &str)], body: &str| Answer {
+            status: StatusCode::NOT_FOUND,
+            headers: headers
+                .iter()
+                .map(|(name, value)| (reqwest::header::HeaderName::from_static(name), value.parse().unwrap()))
+                .collect(),
+            body: body.as_bytes().to_vec(),
+            cut: false,
+        };
+        for (headers, body) in [
+            (&[][..], ""),
+            (&[("content-type", "application/xml")], ""),
+            (&[], "\n<?xml version=\"1.0\"?><Error/>"),
+            (&[("content-type", "text/html"), ("x-amz-request-id", "1")], "<html>"),
+            // An object that is a page.
+            (&[("content-type", "text/html"), ("etag", "\"a\"")], ""),
+        ] {
+            assert!(!answer(headers, body).is_of_another_server(), "{headers:?} {body}");
+        }
+        for (headers, body) in [
+            (&[("content-type", "text/html; charset=utf-8")][..], ""),
+            (&[], "<!DOCTYPE html><title>Sign in</title>"),
+            (&[], "<HTML>"),
+            (&[("content-type", "application/json")], r#"{"error":"no such route"}"#),
+            (&[], "not found"),
+        ] {
+            assert_eq!(answer(headers, body).code(), NOT_S3, "{headers:?} {body}");
         }
     }
 

@@ -4,11 +4,13 @@
 //! here are the clock, the dice and the socket. Both are kept per client, so that one bucket's trouble is its own.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::RequestBuilder;
+use reqwest::header::CONNECTION;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::answer::Answer;
@@ -18,16 +20,21 @@ use super::retry::{Budget, Outcome};
 
 /// What the calls so far have shown. The lock is held for a few comparisons, and by calls to the bucket only.
 #[derive(Debug)]
-pub(super) struct Condition(Mutex<(Breaker, Budget)>);
+pub(super) struct Condition {
+    calls: Mutex<(Breaker, Budget)>,
+    /// The last answer was somebody else's. Connections then end with their next call, so that the name is looked up
+    /// again: under steady traffic they would else outlive a wrong address for good.
+    is_misled: AtomicBool,
+}
 
 impl Condition {
     pub(super) const fn unknown() -> Self {
-        Self(Mutex::new((Breaker::closed(), Budget::full())))
+        Self { calls: Mutex::new((Breaker::closed(), Budget::full())), is_misled: AtomicBool::new(false) }
     }
 
     fn lock(&self) -> MutexGuard<'_, (Breaker, Budget)> {
         // Whole after each statement, so a panic elsewhere leaves nothing half done.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn admit(&self, now: Instant) -> Admission {
@@ -134,11 +141,16 @@ impl BucketClient {
         made: u32,
         ends: Instant,
     ) -> (Result<Answer, BucketError>, Outcome) {
+        let misled = &self.condition.is_misled;
+        let request = if misled.load(Ordering::Relaxed) { request.header(CONNECTION, "close") } else { request };
         let started = Instant::now();
         let (answer, outcome) = timeout_at(ends, self.exchange(request, most))
             .await
             .unwrap_or((Err(BucketError::TimedOut), Outcome::Silent));
         self.condition.record(outcome, made, started, Instant::now());
+        if let Ok(answer) = &answer {
+            misled.store(answer.is_of_another_server(), Ordering::Relaxed);
+        }
         (answer, outcome)
     }
 

@@ -22,7 +22,7 @@ use crate::domain::policy::{Action, Grant};
 use crate::outbound;
 
 /// How long a URL for our own use lives: long enough for the slowest call.
-const OWN_URL_LIFE: Duration = Duration::from_mins(1);
+pub(super) const OWN_URL_LIFE: Duration = Duration::from_mins(1);
 
 const CHECKSUM_MODE: &str = "x-amz-checksum-mode";
 const CHECKSUM_SHA256: HeaderName = HeaderName::from_static("x-amz-checksum-sha256");
@@ -183,11 +183,11 @@ impl BucketClient {
         };
         let answer = self.call(self.span(now), MAX_ERROR_BODY_BYTES, sign).await?;
         match answer.status {
-            // H18: no length, no object; an answer that leaves it out is somebody else's.
+            // H18: no object without a length, and an etag or a date; an answer that leaves them out is somebody else's.
             StatusCode::OK => {
-                object_info(&answer.headers).map(Some).ok_or_else(|| answer.into_error("NoContentLength"))
+                object_info(&answer.headers).map(Some).ok_or_else(|| answer.into_error("NoObjectHeaders"))
             }
-            StatusCode::NOT_FOUND => Ok(None),
+            StatusCode::NOT_FOUND if !answer.is_of_another_server() => Ok(None),
             // The answer to a HEAD has no body and so no code.
             _ => Err(answer.into_error("")),
         }
@@ -269,18 +269,21 @@ pub(crate) fn bucket_error(error: reqwest::Error) -> BucketError {
 /// Whether the answer to a DELETE means that the object is gone.
 pub(super) fn deleted(answer: Answer) -> Result<(), BucketError> {
     let code = answer.code();
-    // Some servers answer 404 without a body; a missing bucket says so in its code.
-    let was_gone = code == "NoSuchKey" || (answer.status == StatusCode::NOT_FOUND && code.is_empty());
-    if was_gone || answer.is_plain_success() { Ok(()) } else { Err(answer.into_error("")) }
+    // Some servers answer 404 without a body; a missing bucket says so in its code, and a page is nobody's word.
+    let was_gone =
+        code == "NoSuchKey" || (answer.status == StatusCode::NOT_FOUND && answer.is_blank() && code.is_empty());
+    let is_yes = answer.is_plain_success() && answer.is_blank();
+    if was_gone || is_yes { Ok(()) } else { Err(answer.into_error("")) }
 }
 
 fn object_info(headers: &HeaderMap) -> Option<ObjectInfo> {
     let text = |name: &HeaderName| headers.get(name)?.to_str().ok().map(str::to_owned);
-    Some(ObjectInfo {
+    let info = ObjectInfo {
         size: text(&CONTENT_LENGTH)?.parse().ok()?,
         etag: text(&ETAG),
         content_type: text(&CONTENT_TYPE),
         last_modified: text(&LAST_MODIFIED).and_then(|date| http_date(&date)),
         checksum_sha256: text(&CHECKSUM_SHA256),
-    })
+    };
+    (info.etag.is_some() || info.last_modified.is_some()).then_some(info)
 }

@@ -18,8 +18,10 @@ use jiff::Timestamp;
 use reqwest::StatusCode;
 use serde::Serialize;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
-use super::client::{BucketClient, BucketError, Probed};
+use super::answer::Refusal;
+use super::client::{BucketClient, BucketError, OWN_URL_LIFE};
 
 /// A key that callers cannot name: no store is called `.signer`, and a key has two segments.
 const SENTINEL_KEY: &str = ".signer-probe";
@@ -27,7 +29,11 @@ const SENTINEL_KEY: &str = ".signer-probe";
 /// A clock that is off by more is worth a warning; S3 refuses signatures from 15 minutes on.
 const MAX_QUIET_SKEW_SECS: i64 = 30;
 
-/// After a failure the next probe comes sooner, but never sooner than this.
+/// S3 refuses a signature that is so far ahead.
+const MAX_AHEAD_SECS: i64 = 15 * 60;
+
+/// After a failure the next probe comes sooner, but never sooner than this, from start to start: a bucket that takes
+/// long to fail is not thought down for any longer.
 const RETRY_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// Why the bucket does not answer as it should. The names are part of the `/health` answer.
@@ -87,14 +93,14 @@ impl HealthMonitor {
         let (monitor, sender) = Self::fixed(Health { verdict: Err(ProbeFailure::Starting), checked_at: None });
         tokio::spawn(async move {
             loop {
-                let now = clock();
+                let (now, began) = (clock(), Instant::now());
                 let verdict = probe(&client, now).await;
                 let before = sender.send_replace(Health { verdict, checked_at: Some(now) });
                 log_change(before.verdict, verdict);
                 let pause = if verdict.is_ok() { interval } else { interval.min(RETRY_AFTER_FAILURE) };
                 tokio::select! {
                     () = sender.closed() => break,
-                    () = tokio::time::sleep(pause) => {}
+                    () = sleep_until(began.checked_add(pause).unwrap_or(began)) => {}
                 }
             }
         });
@@ -119,8 +125,10 @@ fn log_change(before: Result<(), ProbeFailure>, now: Result<(), ProbeFailure>) {
 async fn probe(client: &BucketClient, now: Timestamp) -> Result<(), ProbeFailure> {
     match client.get_for_probe(SENTINEL_KEY, now).await {
         Ok(probed) => {
-            warn_about_skew(&probed, now);
-            judge(probed.refusal.status, &probed.refusal.code)
+            let skew_secs = probed.date.map_or(0, |date| now.as_second().saturating_sub(date.as_second()));
+            warn_about_skew(skew_secs);
+            let Refusal { status, code } = probed.refusal;
+            if is_refused_for_its_date(&code, skew_secs) { Err(ProbeFailure::Clock) } else { judge(status, &code) }
         }
         Err(BucketError::TimedOut) => Err(ProbeFailure::Timeout),
         Err(BucketError::NoCredentials) => Err(ProbeFailure::Credentials),
@@ -128,9 +136,14 @@ async fn probe(client: &BucketClient, now: Timestamp) -> Result<(), ProbeFailure
     }
 }
 
-fn warn_about_skew(probed: &Probed, now: Timestamp) {
-    let Some(date) = probed.date else { return };
-    let skew_secs = now.as_second().saturating_sub(date.as_second());
+/// Of a URL that has ended, or that has not begun, S3 says no more than that access is denied, which otherwise proves
+/// that all is well. `skew_secs` is how far this machine's clock is ahead of the bucket's.
+fn is_refused_for_its_date(code: &str, skew_secs: i64) -> bool {
+    let life_secs = i64::try_from(OWN_URL_LIFE.as_secs()).unwrap_or(i64::MAX);
+    code == "AccessDenied" && (skew_secs > MAX_AHEAD_SECS || skew_secs < life_secs.saturating_neg())
+}
+
+fn warn_about_skew(skew_secs: i64) {
     if skew_secs.abs() > MAX_QUIET_SKEW_SECS {
         tracing::warn!(skew_secs, "this machine's clock and the bucket's disagree; URLs may be refused or end early");
     }
@@ -179,6 +192,17 @@ mod tests {
     }
 
     #[test]
+    fn a_url_that_is_denied_for_its_date_proves_that_the_clock_is_off() {
+        for skew_secs in [-61, -7200, 901, 86_400] {
+            assert!(is_refused_for_its_date("AccessDenied", skew_secs), "{skew_secs}");
+            assert!(!is_refused_for_its_date("NoSuchKey", skew_secs), "{skew_secs}");
+        }
+        for skew_secs in [0, -60, 900] {
+            assert!(!is_refused_for_its_date("AccessDenied", skew_secs), "{skew_secs}");
+        }
+    }
+
+    #[test]
     fn every_other_answer_names_what_is_wrong() {
         for (status, code, failure) in [
             (404, "NoSuchBucket", ProbeFailure::NoBucket),
@@ -193,6 +217,8 @@ mod tests {
             (500, "InternalError", ProbeFailure::Error),
             (503, "SlowDown", ProbeFailure::Error),
             (200, "InternalError", ProbeFailure::Error),
+            (200, "NotS3", ProbeFailure::Error),
+            (404, "NotS3", ProbeFailure::Error),
         ] {
             assert_eq!(judge(StatusCode::from_u16(status).unwrap(), code), Err(failure), "{status} {code}");
         }

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use super::answer::NOT_S3;
+
 /// Attempts of one call, the first among them.
 pub(super) const MAX_ATTEMPTS: u32 = 3;
 
@@ -33,8 +35,9 @@ impl Outcome {
     pub(super) fn of_answer(status: u16, code: &str) -> Self {
         match (code, status) {
             ("SlowDown" | "ServiceUnavailable", _) | (_, 429 | 503) => Self::Throttled,
-            // The codes also stand in answers of 200, and RequestTimeout in one of 400.
-            ("InternalError" | "RequestTimeout", _) | (_, 500 | 502 | 504) => Self::Fault,
+            // The codes also stand in answers of 200, and RequestTimeout in one of 400; who is not the bucket may have
+            // been reached by chance.
+            ("InternalError" | "RequestTimeout" | NOT_S3, _) | (_, 500 | 502 | 504) => Self::Fault,
             _ => Self::Answered,
         }
     }
@@ -119,6 +122,7 @@ mod tests {
             (502, "", Outcome::Fault),
             (504, "", Outcome::Fault),
             (200, "InternalError", Outcome::Fault),
+            (404, "NotS3", Outcome::Fault),
             (400, "RequestTimeout", Outcome::Fault),
             (503, "", Outcome::Throttled),
             (429, "", Outcome::Throttled),

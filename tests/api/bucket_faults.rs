@@ -138,9 +138,9 @@ async fn a_success_that_is_none_is_a_failure() {
     for lie in [
         Does::Answer(200, "", denied),
         Does::Answer(200, "", "<Error/>"),
-        Does::Answer(200, "content-encoding: gzip", "\u{1f}packed"),
-        Does::Answer(200, "content-encoding: gzip", bomb),
-        Does::Answer(200, "", bomb),
+        Does::Answer(200, "content-encoding: gzip", "<packed"),
+        Does::Answer(200, "x-amz-request-id: 1", bomb),
+        Does::Answer(200, "x-amz-request-id: 1\r\ncontent-encoding: gzip", bomb),
     ] {
         let bucket = FaultyBucket::start(move |_| lie).await;
         let app = app_over(&bucket, &[]).await;
@@ -159,6 +159,64 @@ async fn a_success_that_is_none_is_a_failure() {
     let bucket = FaultyBucket::start(|_| Does::Raw("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")).await;
     let app = app_over(&bucket, &[]).await;
     assert_eq!(app.get("/object?key=s1/f").await.code(), "bucket_failed");
+}
+
+/// H18: another web server at the bucket's address knows nothing of objects, whatever it says of pages.
+#[tokio::test]
+async fn what_another_web_server_answers_confirms_nothing() {
+    for page in [
+        Does::Answer(404, "content-type: text/html", "<html>no such page</html>"),
+        Does::Answer(200, "content-type: text/html", "<!doctype html><title>Sign in</title>"),
+        Does::Answer(404, "content-type: application/json", r#"{"error":"no such route"}"#),
+        Does::Answer(200, "", "ok"),
+    ] {
+        let bucket = FaultyBucket::start(move |_| page).await;
+        let app = app_over(&bucket, &[]).await;
+        assert_eq!(delete(&app).await.code(), "bucket_failed", "{page:?}");
+        let monitor = HealthMonitor::start(Arc::clone(&app.client), Duration::from_secs(5), now);
+        while monitor.health().checked_at.is_none() {
+            sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(monitor.health().verdict, Err(ProbeFailure::Error), "{page:?}");
+    }
+    // A HEAD has no body; what is left are the headers.
+    for page in [
+        "HTTP/1.1 404 Not Found\r\ncontent-type: text/html\r\ncontent-length: 9\r\nconnection: close\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 9\r\nconnection: close\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 9\r\nconnection: close\r\n\r\n",
+    ] {
+        let bucket = FaultyBucket::start(move |_| Does::Raw(page)).await;
+        let app = app_over(&bucket, &[]).await;
+        assert_eq!(app.get("/object?key=s1/f").await.code(), "bucket_failed", "{page:?}");
+    }
+}
+
+/// The name may lead elsewhere by then, and a connection that is kept never asks for it again.
+#[tokio::test]
+async fn a_connection_to_another_web_server_is_not_kept() {
+    let page = Does::Answer(404, "content-type: text/html", "<html>no such page</html>");
+    let bucket = FaultyBucket::start(move |n| if n == 1 { page } else { OK }).await;
+    let app = app_over(&bucket, &[]).await;
+    for _ in 0..3 {
+        assert_eq!(delete(&app).await.status, 204);
+    }
+    let closes: Vec<_> = bucket.heads().iter().map(|head| head.contains("connection: close")).collect();
+    assert_eq!(closes, [false, false, true, false]);
+}
+
+/// A bucket that takes long to fail is asked as often as one that fails at once.
+#[tokio::test]
+async fn the_time_that_a_probe_took_does_not_put_off_the_next() {
+    let bucket = FaultyBucket::start(|_| Does::Hang).await;
+    let app = app_over(&bucket, &[("storage.first_byte_timeout_secs", "3")]).await;
+    let started = Instant::now();
+    let _monitor = HealthMonitor::start(Arc::clone(&app.client), Duration::from_secs(4), now);
+    while bucket.count() < 3 {
+        sleep(Duration::from_millis(20)).await;
+    }
+    // Twice four, and not twice three and four.
+    let passed = started.elapsed();
+    assert!((Duration::from_millis(7900)..Duration::from_secs(12)).contains(&passed), "{passed:?}");
 }
 
 /// H16, one request in ten fails: callers get what they asked for, unless one is hit three times running.

@@ -45,8 +45,8 @@ impl FaultyBucket {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let (script, count, asked) = (Arc::clone(&script), Arc::clone(&count), Arc::clone(&asked));
                 tokio::spawn(async move {
-                    let Some(line) = head(&mut stream).await else { return };
-                    asked.lock().unwrap().push(line);
+                    let Some(head) = head(&mut stream).await else { return };
+                    asked.lock().unwrap().push(head);
                     let does = script.lock().unwrap()(count.fetch_add(1, Ordering::SeqCst));
                     act(stream, does).await;
                 });
@@ -66,17 +66,22 @@ impl FaultyBucket {
 
     /// The request lines so far.
     pub(crate) fn asked(&self) -> Vec<String> {
+        self.heads().iter().filter_map(|head| head.lines().next().map(str::to_owned)).collect()
+    }
+
+    /// The heads so far.
+    pub(crate) fn heads(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }
 
-/// The request line, once the head is complete.
+/// The head, once it is complete.
 async fn head(stream: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
     }
-    Some(String::from_utf8(head).ok()?.lines().next()?.to_owned())
+    String::from_utf8(head).ok()
 }
 
 async fn act(mut stream: TcpStream, does: Does) {

@@ -139,13 +139,15 @@ fn a_lack_of_descriptors_passes_by_itself() {
     assert!((1..=3).contains(&lines), "{log}");
 }
 
-/// H13: a hangup is harmless, so is a client that leaves before its answer, and a closed standard input.
+/// H13: a hangup is harmless, so are SIGUSR1, SIGUSR2, a client that leaves before its answer, and a closed standard input.
 #[test]
-fn hangups_and_broken_pipes_are_harmless() {
+fn hangups_user_signals_and_broken_pipes_are_harmless() {
     use std::io::Write as _;
     let mut signer = start(&mut command(&[]));
     for _ in 0..20 {
-        signer.signal(Signal::HUP);
+        for harmless in [Signal::HUP, Signal::USR1, Signal::USR2] {
+            signer.signal(harmless);
+        }
         let mut leaves = TcpStream::connect(signer.address).unwrap();
         leaves.write_all(&b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n".repeat(50)).unwrap();
     }

@@ -79,8 +79,8 @@ async fn a_claim_of_the_token_chooses_the_storage() {
 async fn stores_of_one_token_lie_where_each_belongs() {
     let (app, eu) = two().await;
     let both = token(json!({"storeId": ["s1", "acme"]}));
-    eu.answers(200, &[("content-length", "3")], "");
-    app.s3.answers(200, &[("content-length", "4")], "");
+    eu.answers(200, &[("content-length", "3"), ("etag", "\"x\"")], "");
+    app.s3.answers(200, &[("content-length", "4"), ("etag", "\"x\"")], "");
     for (key, home, size) in [("s1/f", "default", 4), ("acme/f", "eu", 3)] {
         let answer = app.call("GET", &format!("/object?key={key}"), &both, "").await.json();
         assert_eq!((member(&answer, "providerId"), answer["size"].as_u64()), (home, Some(size)), "{answer}");

@@ -66,7 +66,7 @@ export function exchange(world, ask, { token, agent = false } = {}) {
   const began = performance.now()
   const text = ask.content === undefined ? undefined : JSON.stringify(ask.content)
   return new Promise((done) => {
-    const end = (answer) => done({ began, millis: performance.now() - began, ...answer })
+    const end = (answer) => done({ began, millis: performance.now() - began, isNew: !call.reusedSocket, ...answer })
     const call = request({
       host: '127.0.0.1', port: world.port, method: ask.method, path: ask.path, agent,
       headers: {

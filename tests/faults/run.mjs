@@ -10,7 +10,7 @@
 // dns        no name is answered      one second, or eight      no such name, failure, no    silent and back each second
 //                                                               address, another's address
 // clock      stands, two hours ago    loses 20 s a second       a day ahead                  an hour ahead and right, each second
-// descriptors all in use              the connections allowed   200 a second that reset or   all in use and free, each second
+// descriptors not one to be had       the connections allowed   200 a second that reset or   none and enough, each second
 //                                     held, released slowly     end half-way
 // memory     64 MiB, 200 bodies that  64 MiB, 200 slow bodies   64 MiB, ever new stores with 64 MiB, 200 bodies each other
 //            lack a byte                                        tokens of 7 KB               second
@@ -48,9 +48,9 @@ await Promise.all(Array.from({ length: AT_A_TIME }, async () => {
   for (let fault = left.shift(); fault; fault = left.shift()) {
     for (const verdict of await run(fault)) {
       verdicts.push(verdict)
-      const { cell, done, seen, slowest, recovery, failures } = verdict
+      const { cell, done, seen, slowest, recovery, peakKb, failures } = verdict
       const result = failures.length === 0 ? 'OK' : `FAIL: ${failures.slice(0, 6).join('; ')}`
-      console.log(`${cell}: ${done}; ${seen}; slowest ${slowest} ms; as before after ${recovery} ms: ${result}`)
+      console.log(`${cell}: ${done}; ${seen}; slowest ${slowest} ms; at most ${Math.round(peakKb * 1024 / 1e6)} MB; as before after ${recovery} ms: ${result}`)
     }
   }
 }))

@@ -41,10 +41,10 @@ async function world() {
   const offset = (seconds) => write(`${seconds < 0 ? '' : '+'}${seconds}s\n`, (real) => real + seconds)
   const stand = (at) => write(`${new Date(at * 1000).toISOString().slice(0, 19).replace('T', ' ')}\n`, () => at)
   const clockSpan = () => ({ least: Math.min(...possible()), most: Math.max(...possible()) })
-  // Tokens that are good by any clock of the flapping ones, only now, only an hour from now, or only an hour ago.
+  // Tokens that are good for some hours, for ten minutes around now, in an hour, two hours ago, and in a day.
   const goodToken = (n) => {
     const now = Math.floor(Date.now() / 1000)
-    const [iat, exp] = [[now - 3 * HOUR, now + 3 * HOUR], [now, now + 600], [now + HOUR - 300, now + HOUR + 300], [now - 2 * HOUR - 300, now - 2 * HOUR + 300]][n % 4]
+    const [iat, exp] = [[now - 3 * HOUR, now + 3 * HOUR], [now, now + 600], [now + HOUR - 300, now + HOUR + 300], [now - 2 * HOUR - 300, now - 2 * HOUR + 300], [now + 23 * HOUR, now + 25 * HOUR]][n % 5]
     return made.token({ iat, exp })
   }
   // Whether a token opens anything is for the signer's own clock to say; while that is being set, either is right.

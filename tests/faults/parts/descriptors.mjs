@@ -1,15 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
 import { connect } from 'node:net'
 import { startWorld } from '../world.mjs'
 import { everywhere, failing, flapping } from './common.mjs'
 
-const limit = (world, soft) => execFileSync('prlimit', ['--pid', String(world.run.child.pid), `--nofile=${soft}:${world.hard ??= 4096}`])
-const inUse = (world) => readdirSync(`/proc/${world.run.child.pid}/fd`).length
+const HARD = 4096
+const limit = (world, soft) => execFileSync('prlimit', ['--pid', String(world.run.child.pid), `--nofile=${soft}:${HARD}`])
 
-// No descriptor that is free, though those in use stay.
-const takeAll = (world) => limit(world, inUse(world))
-const giveBack = (world) => limit(world, 4096)
+// Not one more is to be had; those in use stay.
+const takeAll = (world) => limit(world, 1)
+const giveBack = (world) => limit(world, HARD)
 
 // Connections that are there already go on; who is new waits, and then is taken or closed. A call of the bucket needs one, too.
 const taken = ['cut', 'hang', 'refused']
@@ -31,16 +30,16 @@ const silentOnes = (world, count) => {
 const freeAll = (world) => { for (const socket of world.held ?? []) socket.destroy(); world.held = [] }
 
 const fault = (kind, done, rest) =>
-  ({ part: 'descriptors', kind, done, fresh: true, sockets: 2, world: () => startWorld({ keepAlive: false }), seconds: 10, ...rest })
+  ({ part: 'descriptors', kind, done, fresh: true, sockets: 2, world: () => startWorld({ keepAlive: false, wrap: ['prlimit', `--nofile=${HARD}:${HARD}`] }), seconds: 10, ...rest })
 
 const few = (change = {}) => startWorld({ change, wrap: ['prlimit', '--nofile=160:160'] })
 
 export default [
-  fault('down', 'all in use', { expects: without(), up: takeAll, away: giveBack }),
+  fault('down', 'not one to be had', { expects: without(), up: takeAll, away: giveBack }),
   fault('slow', 'thirty connections allowed, all taken by clients that say nothing, one released each 300 ms', {
     // 128 of 160 are kept for the rest, and the clients' own are among the others.
     world: () => few(),
-    expects: everywhere({ fresh: taken }),
+    expects: everywhere({ fresh: taken, shows: ['cut'] }),
     up(world) {
       silentOnes(world, 40)
       world.releasing = setInterval(() => world.held.pop()?.destroy(), 300)
@@ -69,7 +68,7 @@ export default [
     },
     away: (world) => clearInterval(world.storm),
   }),
-  fault('flapping', 'all in use, and free again, each second', {
+  fault('flapping', 'not one to be had, and enough again, each second', {
     expects: { ...without(), delete: { ...without().delete, shows: [] } },
     ...flapping(takeAll, giveBack),
   }),

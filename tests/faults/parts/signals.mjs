@@ -7,6 +7,8 @@ const HARMLESS = ['SIGUSR1', 'SIGUSR2', 'SIGPIPE', 'SIGWINCH', 'SIGURG', 'SIGCHL
 
 const fault = (kind, done, rest) => ({ part: 'signals', kind, done, world: () => startWorld(), seconds: 12, ...rest })
 
+const says = (text) => (world) => (world.run.stderr.includes(text) ? undefined : `the log does not say that ${text}`)
+
 const broken = ['rubbish', '[server]\nlisten = "127.0.0.1:1"\n', '[storage]\nbuket = "x"\n']
 
 export default [
@@ -44,6 +46,7 @@ export default [
     ...flapping((w) => { kill(w, 'SIGSTOP'); return new Promise((done) => setTimeout(done, 1000)) }, (w) => kill(w, 'SIGCONT')),
   }),
   fault('wrong', `a broken configuration and ten signals a second: ${HARMLESS.join(', ')}`, {
+    proof: says('the configuration is not used'),
     expects: unharmed(),
     ...repeating((world, n) => {
       world.write(broken[n % broken.length])
@@ -52,6 +55,7 @@ export default [
     }, 100, (world) => world.write()),
   }),
   fault('flapping', 'SIGHUP ten times a second with two good configurations and a broken one in turn', {
+    proof: (world) => says('is in force')(world) ?? says('the configuration is not used')(world),
     expects: unharmed(),
     ...repeating((world, n) => {
       world.lives = [600, 900]
