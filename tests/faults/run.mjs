@@ -17,11 +17,13 @@
 // signals    SIGTERM in flight, and   SIGSTOP two seconds of    broken configurations with   SIGHUP with good and broken
 //            a new start              three                     SIGHUP, SIGUSR1, SIGPIPE, …  configurations in turn
 //
+// H13, H14, H16, H18 and H20 of the attack cases, and what they leave open.
+//
 // The model: whatever is broken, a bad token is 401 and a foreign key 403, a signed URL is for exactly the key that was
 // asked for and truly signed, `expiresAt` is its end, a 204 was done, a size is the object's, an error has its code, request
 // id and `Retry-After`. What a fault may change beyond that is in `parts/`, and what it must be seen to change ("shows").
 import { performance } from 'node:perf_hooks'
-import { runFault } from './cell.mjs'
+import { longestStall, runFault } from './cell.mjs'
 
 const AT_A_TIME = Number(process.env.FAULTS_AT_A_TIME ?? 7)
 const only = process.argv.slice(2)
@@ -41,12 +43,25 @@ async function run(fault) {
   }
 }
 
+// Again when the machine stood still meanwhile, for then a failure may be the machine's: three times at the most, and said.
+async function runSteadily(fault) {
+  for (let tries = 1; ; tries += 1) {
+    const began = performance.now()
+    const verdicts = await run(fault)
+    const stall = longestStall(began)
+    if (tries === 3 || stall === 0 || verdicts.every(({ failures }) => failures.length === 0)) return verdicts
+    repeated += 1
+    console.log(`${fault.part}/${fault.kind}: this machine stood still for ${stall} ms, and it is tried again`)
+  }
+}
+
+let repeated = 0
 const verdicts = []
 const left = [...chosen]
 const began = performance.now()
 await Promise.all(Array.from({ length: AT_A_TIME }, async () => {
   for (let fault = left.shift(); fault; fault = left.shift()) {
-    for (const verdict of await run(fault)) {
+    for (const verdict of await runSteadily(fault)) {
       verdicts.push(verdict)
       const { cell, done, seen, slowest, recovery, peakKb, failures } = verdict
       const result = failures.length === 0 ? 'OK' : `FAIL: ${failures.slice(0, 6).join('; ')}`
@@ -58,6 +73,6 @@ await Promise.all(Array.from({ length: AT_A_TIME }, async () => {
 const failed = verdicts.filter(({ failures }) => failures.length > 0)
 const most = (of) => Math.max(...verdicts.map(of))
 console.log(`\n${verdicts.reduce((sum, { asked }) => sum + asked, 0)} requests, slowest answer ${most((v) => v.slowest)} ms, longest recovery ${most((v) => v.recovery)} ms, ` +
-  `most memory ${Math.round(most((v) => v.peakKb) * 1024 / 1e6)} MB, ${Math.round((performance.now() - began) / 1000)} s`)
+  `most memory ${Math.round(most((v) => v.peakKb) * 1024 / 1e6)} MB, ${Math.round((performance.now() - began) / 1000)} s, ${repeated} faults tried again`)
 console.log(`${verdicts.length} cells, ${verdicts.length - failed.length} passed, ${failed.length} failed`)
 process.exit(failed.length === 0 && verdicts.length > 0 ? 0 : 1)

@@ -6,8 +6,8 @@ import { failing, flapping, repeating } from './common.mjs'
 
 const HOUR = 3600
 const LEEWAY = 30
-// How sure one can be of a clock that was just set.
-const SETTLING_MS = 1500
+// A request may have begun by the clock of then: the longest that one takes, and some.
+const REMEMBERED_MS = 8500
 
 function library() {
   const places = readdirSync('/usr/lib').map((name) => `/usr/lib/${name}/faketime/libfaketime.so.1`)
@@ -33,10 +33,9 @@ async function world() {
   // All that its clock may have shown in the last moments.
   const possible = () => {
     const real = Date.now() / 1000
-    const recent = settings.filter((setting, n) => n === settings.length - 1 || settings[n + 1].at > Date.now() - SETTLING_MS - 7000)
+    const recent = settings.filter((setting, n) => n === settings.length - 1 || settings[n + 1].at > Date.now() - REMEMBERED_MS)
     return recent.map((setting) => setting.now(real))
   }
-  const current = () => settings.filter((setting, n) => n === settings.length - 1 || settings[n + 1].at > Date.now() - SETTLING_MS)
   const signerNow = () => settings.at(-1).now(Date.now() / 1000)
   const offset = (seconds) => write(`${seconds < 0 ? '' : '+'}${seconds}s\n`, (real) => real + seconds)
   const stand = (at) => write(`${new Date(at * 1000).toISOString().slice(0, 19).replace('T', ' ')}\n`, () => at)
@@ -55,7 +54,7 @@ async function world() {
     if (holds.every((yes) => yes)) return undefined
     return holds.some((yes) => yes) && outcome !== '401 unauthorized' ? undefined : '401 unauthorized'
   }
-  return Object.assign(made, { signerNow, offset, stand, clockSpan, goodToken, rightFor, current })
+  return Object.assign(made, { signerNow, offset, stand, clockSpan, goodToken, rightFor })
 }
 
 const fault = (kind, done, rest) => ({ part: 'clock', kind, done, world, seconds: 12, ...rest })
