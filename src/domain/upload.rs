@@ -206,6 +206,7 @@ fn checksum_in(key: &ObjectKey) -> Option<String> {
     }
     let digit = |c: &u8| matches!(c, b'0'..=b'9' | b'a'..=b'f').then(|| char::from(*c).to_digit(16)).flatten();
     let digits: Vec<u32> = name.as_bytes().iter().map(digit).collect::<Option<_>>()?;
+    // The two halves of a byte share no bit, so `^` would do as well.
     let bytes = digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit));
     let bytes: Vec<u8> = bytes.map(u8::try_from).collect::<Result<_, _>>().ok()?;
     Some(STANDARD.encode(bytes))

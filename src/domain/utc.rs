@@ -47,7 +47,7 @@ impl UtcSecond {
         let mut text = *b"00000000T000000Z";
         for (slot, number) in [
             (0, t.year().unsigned_abs() / 100),
-            (2, t.year().unsigned_abs() % 100),
+            (2, t.year().unsigned_abs()),
             (4, t.month().unsigned_abs().into()),
             (6, t.day().unsigned_abs().into()),
             (9, t.hour().unsigned_abs().into()),
@@ -98,7 +98,7 @@ impl Serialize for UtcSecond {
     }
 }
 
-/// Writes the two digits of a number below 100 at `slot`.
+/// Writes the last two digits of a number at `slot`. Their codes share no bit with `0`'s, so `^` would do as well.
 fn put_pair(text: &mut [u8], slot: usize, number: u16) {
     let digit = |number: u16| b'0' | u8::try_from(number % 10).unwrap_or_default();
     put(text, slot, [digit(number / 10), digit(number)]);
