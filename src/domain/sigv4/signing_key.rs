@@ -90,6 +90,13 @@ mod tests {
     }
 
     #[test]
+    fn the_key_of_a_day_is_derived_once() {
+        let key = KeyOfTheDay::new("secret".into(), "us-east-1".into());
+        let (first, last) = (key.of(at(86_400), "19700102"), key.of(at(172_799), "19700102"));
+        assert!(Arc::ptr_eq(&first, &last));
+    }
+
+    #[test]
     fn many_threads_at_midnight_all_sign_for_their_own_day() {
         let key = KeyOfTheDay::new("secret".into(), "us-east-1".into());
         let expected = [(0, "19700101"), (86_400, "19700102")]

@@ -263,3 +263,13 @@ fn header_values_are_trimmed_and_their_spaces_are_one() {
         assert_eq!(out, canonical, "{value:?}");
     }
 }
+
+/// `boundHeaders` of every answer.
+#[test]
+fn the_names_of_bound_headers_are_told_in_order() {
+    let headers = [("x-amz-checksum-sha256", "a"), ("content-type", "b"), ("content-length", "1")];
+    let grant = grant(Action::Put, "s1/f").unwrap();
+    let terms = Terms { headers: &headers, ..terms(60) };
+    let signed = presigner().presign(&grant, &terms, at("2026-11-22T15:00:00Z")).unwrap();
+    assert_eq!(signed.bound_headers.as_slice(), ["content-length", "content-type", "host", "x-amz-checksum-sha256"]);
+}

@@ -48,3 +48,23 @@ pub(super) fn hmac_bytes(algorithm: Algorithm) -> Option<usize> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 7518 section 3.2: as long as the hash, and only where a secret is shared.
+    #[test]
+    fn secrets_are_as_long_as_their_hash() {
+        for &(_, algorithm) in ALGORITHMS {
+            let bytes = match algorithm {
+                Algorithm::HS256 => Some(32),
+                Algorithm::HS384 => Some(48),
+                Algorithm::HS512 => Some(64),
+                _ => None,
+            };
+            assert_eq!((hmac_bytes(algorithm), is_symmetric(algorithm)), (bytes, bytes.is_some()), "{algorithm:?}");
+        }
+        assert!(ALGORITHMS.iter().any(|(_, algorithm)| *algorithm == Algorithm::HS512));
+    }
+}
