@@ -1,6 +1,6 @@
 # One word each. `make test` installs what the tests need into the tree and runs every ring.
 .PHONY: dev lint test test-unit test-properties test-api test-e2e oracle properties fuzz fuzz-seeds mutants supply-chain \
-	advisories sbom hostile confined faults bench bench-service clean
+	advisories sbom hostile overload soak rolling confined faults bench bench-service clean
 .DELETE_ON_ERROR:
 
 CARGO ?= cargo
@@ -58,6 +58,14 @@ faults:
 	tests/faults/install.sh
 	$(CARGO) build --locked --release --no-default-features --bin signer
 	SIGNER_BIN=$(RELEASE)/signer $(NODE) tests/faults/run.mjs $(FAULTS)
+
+# Five times as much as it can do, as root for a slice of a CPU: ten minutes. A fault every 30 seconds: four minutes of
+# warm-up, then SOAK_SECS. Fifty restarts behind a balancer: one minute. Two builds, as for bench-service.
+soak: SECS = $(SOAK_SECS)
+overload soak rolling:
+	$(CARGO) build --locked --release --no-default-features --bin signer
+	$(CARGO) build --locked --release --no-default-features --example strain
+	ulimit -n 20000 && $(RELEASE)/examples/strain $@ $(RELEASE)/signer $(SECS)
 
 # As nobody, without capabilities, on a read-only file system, in 64 MiB. Run as root.
 confined:
