@@ -33,7 +33,7 @@ impl Service {
         let runtime = RuntimeBuilder::new_current_thread().enable_all().build().unwrap();
         let app = runtime.block_on(TestApp::with(settings));
         // Good for a HEAD and for a DELETE.
-        app.s3.answers(200, &[], "");
+        app.s3.answers(200, &[("etag", "\"e\"")], "");
         Self { runtime, app }
     }
 
