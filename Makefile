@@ -17,7 +17,7 @@ CARGO_AUDITABLE := $(TOOLS)/cargo-auditable@0.7.7/bin/cargo-auditable
 CARGO_CYCLONEDX := $(TOOLS)/cargo-cyclonedx@0.5.9/bin/cargo-cyclonedx
 
 VENV := target/venv
-RELEASE := $${CARGO_TARGET_DIR:-target}/release
+RELEASE := $${CARGO_TARGET_DIR:-$(CURDIR)/target}/release
 E2E := tests/e2e
 SERVICE := benches/service
 PEER := $(SERVICE)/peer
