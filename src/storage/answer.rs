@@ -1,5 +1,7 @@
 //! An answer of the bucket, read up to a cap, and what its words mean. No XML is interpreted here, so no entity is.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
@@ -94,8 +96,8 @@ impl Answer {
         Refusal { status: self.status, code: code.unwrap_or_else(|| what.to_owned()) }.into()
     }
 
-    fn start(&self) -> std::borrow::Cow<'_, str> {
-        String::from_utf8_lossy(self.body.get(..MAX_ERROR_BODY_BYTES).unwrap_or(&self.body))
+    fn start(&self) -> Cow<'_, str> {
+        start_of(&self.body)
     }
 }
 
@@ -130,7 +132,12 @@ async fn read_up_to(answer: &mut Response, most: usize) -> Result<(Vec<u8>, bool
 /// The code that an S3 error document names, cut to what may stand in a log. Empty when it names none.
 #[must_use]
 pub fn error_code(body: &[u8]) -> String {
-    element(&String::from_utf8_lossy(body.get(..MAX_ERROR_BODY_BYTES).unwrap_or(body)), "Code")
+    element(&start_of(body), "Code")
+}
+
+/// As much of a body as an error document may have.
+fn start_of(body: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(body.get(..MAX_ERROR_BODY_BYTES).unwrap_or(body))
 }
 
 /// The text of the first such element, as `Code` in an S3 error document.

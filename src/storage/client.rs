@@ -124,12 +124,6 @@ impl BucketClient {
         })
     }
 
-    /// What signs the calls.
-    #[must_use]
-    pub fn signers(&self) -> &Arc<Signers> {
-        &self.signers
-    }
-
     /// The name that the object has in the bucket.
     pub(super) fn object_name(&self, key: &str) -> String {
         format!("{}{key}", self.prefix)
