@@ -21,6 +21,7 @@
 //! * [`check_token`]: what a token gives, for operators.
 //! * [`doctor`]: what is wrong with the bucket, for operators.
 //! * [`limits`]: what is taken on at once, and from one store and subject.
+//! * `files`: reading what others write while we run.
 //! * `outbound`: what all calls to others have in common.
 //! * [`storage`]: calls to the bucket.
 //! * `reload`: the configuration again, while requests run.
@@ -48,6 +49,7 @@ pub mod config;
 pub mod dev;
 pub mod doctor;
 pub mod domain;
+mod files;
 pub mod identity;
 pub mod limits;
 mod outbound;

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::api::App;
 use crate::config::{self, Config, ConfigError};
-use crate::identity::read_bounded;
+use crate::files::{Settled, read_bounded};
 use crate::run::{StartError, start_app};
 use crate::server::{Live, system_clock};
 
@@ -64,18 +64,17 @@ impl Reloader {
     }
 
     pub(crate) async fn follow(mut self) {
-        let mut tried = self.look().await;
-        let mut before = tried.clone();
+        let mut settled = Settled::new(self.look().await);
         loop {
             let is_asked = tokio::select! {
                 _ = self.hangup.recv() => true,
                 () = sleep(INTERVAL) => false,
             };
             let seen = self.look().await;
-            let has_settled = seen == before && seen != tried;
-            before.clone_from(&seen);
-            if is_asked || has_settled {
-                tried = seen;
+            if is_asked {
+                settled.judge(seen);
+                self.reload().await;
+            } else if settled.look(seen).is_some() {
                 self.reload().await;
             }
         }

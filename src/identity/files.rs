@@ -3,33 +3,17 @@
 //! Looked at twice a second and compared by content, because file systems, editors and
 //! Kubernetes' swapped links disagree about what a change looks like from outside.
 
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Weak;
 use std::time::Duration;
+
+use crate::files::read_bounded;
 
 /// Twice a second, so that a change is in force within one.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// More than this is a mistake.
-const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
-
-/// Reads a file of at most 4 MiB.
-///
-/// # Errors
-///
-/// The system's, or [`io::ErrorKind::FileTooLarge`].
-pub fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(MAX_FILE_BYTES.saturating_add(1)).read_to_end(&mut bytes)?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_FILE_BYTES {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {MAX_FILE_BYTES} bytes")));
-    }
-    Ok(bytes)
-}
-
-/// Calls `changed` with each new content of the file, the first included, until `owner` is gone. What it refuses, and what cannot be read, is said once in the log; the last
-/// good content stays in force.
+/// Calls `changed` with each new content of the file, the first included, until `owner` is gone. What it refuses,
+/// and what cannot be read, is said once in the log; the last good content stays in force.
 pub(super) async fn follow<T>(path: PathBuf, owner: Weak<T>, mut changed: impl FnMut(&T, &[u8]) -> Result<(), String>) {
     let mut last: Option<Result<Vec<u8>, String>> = None;
     loop {

@@ -37,7 +37,6 @@ use remote::{Keys, Remote};
 pub use address::{AddressProblem, check_address};
 pub use cache::CacheLimits;
 pub use fetch::{FetchError, fetch_key_set};
-pub use files::read_bounded;
 
 /// How many requests wait for a fetch at once; the next one is told to come back.
 const MAX_WAITING: usize = 1024;

@@ -14,7 +14,7 @@ use tokio_rustls::rustls::{self, ServerConfig};
 use zeroize::Zeroizing;
 
 use crate::config::Tls;
-use crate::identity::read_bounded;
+use crate::files::{Settled, read_bounded};
 
 /// Once a second; a change is in force when the next look finds the same.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -115,8 +115,8 @@ fn with_protocols(mut config: ServerConfig, http2: bool) -> ServerConfig {
 
 /// Puts a pair in force when two looks have found it: whoever replaces one file after the other is not
 /// caught half way. What cannot be used is said once, and the last pair stays in force.
-async fn follow(weak: Weak<FollowedTls>, mut judged: Content) {
-    let mut seen: Option<Content> = None;
+async fn follow(weak: Weak<FollowedTls>, in_force: Content) {
+    let mut settled = Settled::new(in_force);
     let mut unreadable = String::new();
     loop {
         tokio::time::sleep(INTERVAL).await;
@@ -134,12 +134,8 @@ async fn follow(weak: Weak<FollowedTls>, mut judged: Content) {
             }
             Ok(content) => {
                 unreadable.clear();
-                if content != judged && seen.as_ref() == Some(&content) {
-                    this.replace(&content);
-                    judged = content;
-                    seen = None;
-                } else {
-                    seen = Some(content);
+                if let Some(content) = settled.look(content) {
+                    this.replace(content);
                 }
             }
         }

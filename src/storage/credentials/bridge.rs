@@ -17,7 +17,7 @@ use reqwest::StatusCode;
 use super::Issued;
 use super::source::{SourceError, checked};
 use crate::config::Ambient;
-use crate::identity::read_bounded;
+use crate::files::read_bounded;
 use crate::outbound;
 
 /// For one call to a metadata service or to STS, in all.

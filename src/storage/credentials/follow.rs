@@ -13,28 +13,24 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::{Issued, Slot};
 use crate::config::StaticKey;
 use crate::domain::sigv4::Credentials;
-use crate::identity::read_bounded;
+use crate::files::{Settled, read_bounded};
 
 /// Twice a second, so that a change is in force within about one.
 const INTERVAL: Duration = Duration::from_millis(500);
 
 /// Follows the key's files until the slot is gone. What cannot be used leaves the last key in force.
 pub(super) async fn follow(weak: Weak<Slot>, key: StaticKey) {
-    let mut in_force = key.credentials.clone();
-    let mut seen: Option<Credentials> = None;
+    let mut settled = Settled::new(key.credentials.clone());
     let mut last_error = String::new();
     loop {
         tokio::time::sleep(INTERVAL).await;
         let Some(slot) = weak.upgrade() else { return };
         match read(&key).await {
             Ok(read) => {
-                let settled = seen.as_ref().is_some_and(|seen| same(seen, &read));
-                if settled && !same(&in_force, &read) {
+                if let Some(read) = settled.look(read) {
                     tracing::info!(access_key_id = read.access_key_id, "the access key was read again");
                     slot.put_in_force(Issued { credentials: read.clone(), ends_at: None });
-                    in_force = read.clone();
                 }
-                seen = Some(read);
                 last_error.clear();
             }
             Err(error) => {
@@ -91,12 +87,4 @@ fn part(path: &Path) -> io::Result<Option<SecretString>> {
 
 fn problem(path: &Path, reason: &str) -> io::Error {
     io::Error::other(format!("{}: {reason}", path.display()))
-}
-
-/// Whether both are one key.
-pub(super) fn same(a: &Credentials, b: &Credentials) -> bool {
-    a.access_key_id == b.access_key_id
-        && a.secret_access_key.expose_secret() == b.secret_access_key.expose_secret()
-        && a.session_token.as_ref().map(SecretString::expose_secret)
-            == b.session_token.as_ref().map(SecretString::expose_secret)
 }

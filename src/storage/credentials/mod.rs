@@ -34,7 +34,7 @@ use crate::domain::sigv4::{BucketAddress, Credentials, PresignError, Presigner, 
 use source::Source;
 
 /// Credentials, and when they end.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 struct Issued {
     credentials: Credentials,
     /// Nothing when nobody says so.

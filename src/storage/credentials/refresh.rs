@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::source::{Source, SourceError};
-use super::{Issued, Slot, follow};
+use super::{Issued, Slot};
 
 /// Newer ones are fetched this long before the end at the latest, or five minutes of failures would be an outage.
 const SAFETY: Duration = Duration::from_mins(5);
@@ -39,7 +39,7 @@ pub(super) async fn keep_fresh(weak: Weak<Slot>, wanted: Arc<Notify>, source: So
                 last_error.clear();
                 let ends_at = issued.ends_at;
                 // The same ones once more are no reason to derive their keys again.
-                if in_force.as_ref().is_none_or(|old| !same(old, &issued)) {
+                if in_force.as_ref() != Some(&issued) {
                     let access_key_id = &issued.credentials.access_key_id;
                     let until = ends_at.map(tracing::field::display);
                     tracing::info!(source = source.name(), access_key_id, until, "new credentials are in force");
@@ -77,10 +77,6 @@ pub(super) async fn keep_fresh(weak: Weak<Slot>, wanted: Arc<Notify>, source: So
             return;
         }
     }
-}
-
-fn same(a: &Issued, b: &Issued) -> bool {
-    a.ends_at == b.ends_at && follow::same(&a.credentials, &b.credentials)
 }
 
 fn not_ended(issued: Issued, now: Timestamp) -> Result<Issued, SourceError> {

@@ -13,7 +13,8 @@ use crate::config::used::{KeyLocation, KeySource};
 use crate::domain::token::{
     ALGORITHMS, Expected, JwkError, KeyLoadError, KeySet, MIN_HMAC_SECRET_BYTES, VerifyKey, is_symmetric,
 };
-use crate::identity::{check_address, read_bounded};
+use crate::files::read_bounded;
+use crate::identity::check_address;
 
 /// A secret of fewer distinct bytes was typed, not drawn.
 const MIN_DISTINCT_BYTES: usize = 8;

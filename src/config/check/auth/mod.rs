@@ -17,7 +17,8 @@ use crate::domain::token::{
     Expected, MIN_HMAC_SECRET_BYTES, Revoked, ScopeRules, StoreSource, StoreTemplate, TemplateEncoding, TokenRules,
     is_our_scope_word,
 };
-use crate::identity::{CacheLimits, read_bounded};
+use crate::files::read_bounded;
+use crate::identity::CacheLimits;
 
 /// More leeway than this is a clock to repair.
 const MAX_LEEWAY_SECS: u64 = 600;
