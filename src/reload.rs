@@ -159,6 +159,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("server.drain_delay_secs", a.drain_delay == b.drain_delay),
         ("server.shutdown_grace_secs", a.shutdown_grace == b.shutdown_grace),
         ("server.max_connections", a.max_connections == b.max_connections),
+        ("server.max_lag_ms", a.max_lag == b.max_lag),
         ("server.max_connections_per_address", a.max_connections_per_address == b.max_connections_per_address),
         ("server.max_head_bytes", a.max_head_bytes == b.max_head_bytes),
         ("server.max_headers", a.max_headers == b.max_headers),

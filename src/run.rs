@@ -96,7 +96,10 @@ pub async fn run(config: &Config, source: Option<config::Source>, listener: TcpL
     }
     let tls = settings.tls.is_some();
     tracing::info!(address = %listener.local_addr()?, tls, version = env!("CARGO_PKG_VERSION"), "listening");
-    service.serve(listener, stop).await;
+    // As a task among the others, so that taking connections and serving them have their turns on the same threads.
+    if let Err(error) = tokio::spawn(service.serve(listener, stop)).await {
+        return Err(io::Error::other(error).into());
+    }
     tracing::info!("stopped");
     Ok(())
 }

@@ -148,6 +148,13 @@ impl App {
         }
     }
 
+    /// Whether the request is one that is never refused, because it asks how the service is.
+    #[must_use]
+    pub fn is_open(&self, method: &str, target: &str) -> bool {
+        let path = target.split('?').next().unwrap_or_default();
+        self.rows_at(path).any(|row| row.method == method && matches!(row.endpoint, Endpoint::Open(_)))
+    }
+
     fn rows_at(&self, path: &str) -> impl Iterator<Item = &'static Route> {
         let path = path.strip_prefix(self.server.base_path.as_str()).unwrap_or_default();
         routes().filter(move |row| row.path == path)

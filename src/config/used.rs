@@ -173,6 +173,8 @@ pub struct Server {
     pub max_connections: usize,
     /// The same from one address, or from one /64 of IPv6, if that is limited.
     pub max_connections_per_address: Option<NonZeroUsize>,
+    /// How long work may wait for its turn before new connections are refused.
+    pub max_lag: Option<Duration>,
     /// Requests at one time on one HTTP/2 connection; nothing where HTTP/2 is off.
     pub http2_max_streams: Option<u32>,
     /// The files of TLS, where this process speaks it.

@@ -8,16 +8,23 @@ use std::time::Duration;
 use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout};
 
 use super::Service;
 use super::caps::{Caps, Over};
 use super::connection::Connections;
 use super::counts::Occasionally;
+use super::door::{Door, Verdict};
 
 /// After an accept that failed because something ran out: doubled from the first to the second.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Connections that are taken before all that can run has its turn; and those that are looked at, when clients have left.
+const TAKEN_IN_A_TURN: usize = 16;
+/// Fewer than tokio lets one task do at a time (128), or the queue would seem empty.
+const LOOKED_AT_IN_A_TURN: usize = 64;
 
 /// Connections that the system has accepted and nobody took yet, at the end.
 const MAX_LEFT_OVER: usize = 4096;
@@ -52,6 +59,10 @@ struct Acceptor<'a> {
     pause: Duration,
     full: Occasionally,
     failing: Occasionally,
+    door: Door,
+    /// In this turn.
+    taken: usize,
+    looked_at: usize,
 }
 
 impl<'a> Acceptor<'a> {
@@ -72,6 +83,9 @@ impl<'a> Acceptor<'a> {
             pause: FIRST_PAUSE,
             full: Occasionally::default(),
             failing: Occasionally::default(),
+            door: Door::new(service),
+            taken: 0,
+            looked_at: 0,
         }
     }
 
@@ -79,8 +93,9 @@ impl<'a> Acceptor<'a> {
     async fn run(&mut self, end: impl Future<Output = ()>) {
         let mut end = std::pin::pin!(end);
         loop {
+            self.take_turns().await;
             let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
+                accepted = accept(&self.listener, &mut self.door) => accepted,
                 () = tick(self.heartbeat.as_mut()) => {
                     self.service.supervisor.alive();
                     continue;
@@ -100,8 +115,28 @@ impl<'a> Acceptor<'a> {
         }
     }
 
+    /// Lets all that can run do so after some connections.
+    async fn take_turns(&mut self) {
+        if self.taken >= TAKEN_IN_A_TURN || self.looked_at >= LOOKED_AT_IN_A_TURN {
+            (self.taken, self.looked_at) = (0, 0);
+            self.door.fit_queue(&self.listener);
+            yield_now().await;
+        }
+    }
+
     fn take(&mut self, stream: TcpStream, peer: SocketAddr) {
         self.pause = FIRST_PAUSE;
+        self.looked_at = self.looked_at.saturating_add(1);
+        let verdict = self.door.judge(&stream);
+        self.taken = self.taken.saturating_add(match verdict {
+            Verdict::Enter => 1,
+            Verdict::Gone => 0,
+            // There is no time for many of them.
+            Verdict::Refused => TAKEN_IN_A_TURN / 4,
+        });
+        if verdict != Verdict::Enter {
+            return;
+        }
         let counts = &self.service.counts;
         match self.caps.admit(peer.ip()) {
             Ok(place) => {
@@ -152,6 +187,18 @@ impl<'a> Acceptor<'a> {
             }
         }
     }
+}
+
+/// The next connection; the door is told when none waits.
+async fn accept(listener: &TcpListener, door: &mut Door) -> io::Result<(TcpStream, SocketAddr)> {
+    std::future::poll_fn(|cx| {
+        let polled = listener.poll_accept(cx);
+        if polled.is_pending() {
+            door.seen_empty();
+        }
+        polled
+    })
+    .await
 }
 
 async fn tick(heartbeat: Option<&mut Interval>) {

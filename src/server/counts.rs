@@ -14,6 +14,10 @@ pub struct Counts {
     pub over_total: Count,
     /// Connections closed at once because of `server.max_connections_per_address`.
     pub over_address: Count,
+    /// Connections that were refused because the service is behind (`server.max_lag_ms`).
+    pub refused: Count,
+    /// Connections that were closed by the client before they were looked at.
+    pub gone: Count,
     /// Accepts that failed, for example because descriptors ran out.
     pub accept_failures: Count,
     /// TLS handshakes that failed or took too long.

@@ -3,6 +3,7 @@
 //! ```text
 //! accept      the loop: admits or closes, backs off when descriptors run out, drains
 //! caps        how many connections, in all and from one address
+//! door, lag   who comes in when there is too little CPU
 //! tls         the handshake, and the files that are followed
 //! connection  HTTP/1 and HTTP/2 over one connection; a panic is the caller's alone
 //! live        the service itself, which may be replaced
@@ -15,6 +16,8 @@ mod accept;
 mod caps;
 mod connection;
 mod counts;
+mod door;
+mod lag;
 mod live;
 mod phases;
 mod process;

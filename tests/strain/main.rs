@@ -28,13 +28,14 @@ use std::process::ExitCode;
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let usage = "usage: strain overload|flood|soak|rolling SIGNER [SECONDS]";
+    let usage = "usage: strain overload|cpu|flood|soak|rolling SIGNER [SECONDS]";
     let what = arguments.next().expect(usage);
     let binary = arguments.next().expect(usage);
     // Fewer for a quick look; a figure that is published takes all.
     let secs = arguments.next().map(|secs| secs.parse().expect(usage));
     let missed = match what.as_str() {
         "overload" => overload::run(&binary, secs.unwrap_or(120)).await,
+        "cpu" => overload::run_cpu(&binary, secs.unwrap_or(120)).await,
         "flood" => overload::run_flood(&binary).await,
         "soak" => soak::run(&binary, secs.unwrap_or(900)).await,
         "rolling" => rolling::run(&binary).await,

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use url::Url;
 
@@ -35,6 +36,7 @@ pub(super) fn server(raw: &RawServer, r: &mut Report<'_>) -> Option<Server> {
     let shutdown_grace = r.seconds("server.shutdown_grace_secs", raw.shutdown_grace_secs, 0, MAX_TIMEOUT_SECS);
     let drain_delay = r.seconds("server.drain_delay_secs", raw.drain_delay_secs, 0, MAX_TIMEOUT_SECS);
     let max_connections = r.size("server.max_connections", raw.max_connections, 1, 1_000_000);
+    let max_lag = max_lag(raw.max_lag_ms, r);
     let per_address = r.size("server.max_connections_per_address", raw.max_connections_per_address, 0, 1_000_000);
     let http2_max_streams = r.size("server.http2_max_streams", raw.http2_max_streams, 1, 1024);
     let max_head_bytes = r.size("server.max_head_bytes", raw.max_head_bytes, MIN_HEAD_BYTES, MAX_REQUEST_BYTES);
@@ -57,6 +59,7 @@ pub(super) fn server(raw: &RawServer, r: &mut Report<'_>) -> Option<Server> {
         shutdown_grace: shutdown_grace?,
         max_connections: max_connections?,
         max_connections_per_address: NonZeroUsize::new(per_address?),
+        max_lag: Some(max_lag?).filter(|lag| !lag.is_zero()),
         http2_max_streams: raw.http2.then_some(u32::try_from(http2_max_streams?).unwrap_or(u32::MAX)),
         tls: tls?,
         allow_root: raw.allow_root,
@@ -65,6 +68,15 @@ pub(super) fn server(raw: &RawServer, r: &mut Report<'_>) -> Option<Server> {
         max_uri_bytes: max_uri_bytes?,
         max_body_bytes: max_body_bytes?,
     })
+}
+
+/// Less than the turns of a busy scheduler would refuse for nothing.
+fn max_lag(millis: u64, r: &mut Report<'_>) -> Option<Duration> {
+    let fits = millis == 0 || (20..=10_000).contains(&millis);
+    if !fits {
+        r.problem("server.max_lag_ms", format!("is {millis}; it must be 20 to 10000 milliseconds, or 0 for no limit"));
+    }
+    fits.then_some(Duration::from_millis(millis))
 }
 
 fn is_base_path(path: &str) -> bool {

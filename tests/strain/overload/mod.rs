@@ -29,6 +29,11 @@ pub(crate) async fn run(binary: &str, secs: u64) -> usize {
     bucket_calls::run(binary, time).await + cpu::run(binary, time).await + run_flood(binary).await
 }
 
+/// The second part alone.
+pub(crate) async fn run_cpu(binary: &str, secs: u64) -> usize {
+    cpu::run(binary, Duration::from_secs(secs)).await
+}
+
 /// The last part alone.
 pub(crate) async fn run_flood(binary: &str) -> usize {
     flood::run(binary).await
