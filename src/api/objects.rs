@@ -32,10 +32,11 @@ pub(super) const ROUTES: &[Route] = &[
     },
 ];
 
+/// What the bucket knows of an object, written as the answer to whoever asked.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ObjectAnswer<'a> {
-    key: &'a str,
+pub(super) struct Described<'a> {
+    key: String,
     provider_id: &'a str,
     size: u64,
     etag: Option<String>,
@@ -45,27 +46,28 @@ struct ObjectAnswer<'a> {
     checksum_sha256: Option<String>,
 }
 
+impl<'a> Described<'a> {
+    pub(super) fn new(grant: &Grant, storage: &'a Backend, object: ObjectInfo) -> Self {
+        Self {
+            key: grant.key().as_str().to_owned(),
+            provider_id: &storage.name,
+            size: object.size,
+            etag: object.etag,
+            content_type: object.content_type,
+            last_modified: object.last_modified.map(|date| date.to_string()),
+            checksum_sha256: object.checksum_sha256,
+        }
+    }
+}
+
 /// `GET /object`
 fn inspect<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let params = call.params()?;
         let (grant, storage) = app.grant(caller, Action::Head, &params.required("key")?)?;
         let object = storage.bucket.head(&grant, call.now).await?.ok_or(ApiError::ObjectNotFound)?;
-        Ok(described(&grant, storage, object))
+        Ok(Reply::json(StatusCode::OK, &Described::new(&grant, storage, object)))
     })
-}
-
-fn described(grant: &Grant, storage: &Backend, object: ObjectInfo) -> Reply {
-    let answer = ObjectAnswer {
-        key: grant.key().as_str(),
-        provider_id: &storage.name,
-        size: object.size,
-        etag: object.etag,
-        content_type: object.content_type,
-        last_modified: object.last_modified.map(|date| date.to_string()),
-        checksum_sha256: object.checksum_sha256,
-    };
-    Reply::json(StatusCode::OK, &answer)
 }
 
 #[derive(Deserialize)]
@@ -96,7 +98,7 @@ fn confirm<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<
             _ if !differs.is_empty() => Err(ApiError::ObjectDiffers(differs)),
             // Equal as far as anybody can say is not equal.
             (Some(_), None) => Err(ApiError::ChecksumUnknown),
-            _ => Ok(described(&grant, storage, object)),
+            _ => Ok(Reply::json(StatusCode::OK, &Described::new(&grant, storage, object))),
         }
     })
 }

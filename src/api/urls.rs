@@ -1,13 +1,16 @@
 //! Signed URLs: `/download-url`, `/upload-url`, `/delete-url`.
 
+use std::borrow::Cow;
+
 use hyper::StatusCode;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{ApiError, App, Call, Endpoint, Reply, Route};
 use crate::domain::disposition::{Disposition, content_disposition};
 use crate::domain::policy::{Action, Caller, Grant};
 use crate::domain::sigv4::{BoundHeaders, SignedUrl, Terms};
-use crate::domain::upload::UploadClaim;
+use crate::domain::upload::{UploadClaim, UploadHeaders};
 use crate::domain::utc::UtcSecond;
 use crate::storage::Backend;
 
@@ -39,7 +42,14 @@ pub(super) const ROUTES: &[Route] = &[
 const REFRESH_NUMERATOR: i64 = 4;
 const REFRESH_DENOMINATOR: i64 = 5;
 
-/// A signed URL and all that is needed to use it.
+/// A signed URL and all that is needed to use it, written as the answer to whoever asked.
+pub(super) struct Signed<'a> {
+    grant: Grant,
+    storage: &'a Backend,
+    headers: UploadHeaders,
+    url: SignedUrl,
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SignedUrlAnswer<'a> {
@@ -54,26 +64,73 @@ struct SignedUrlAnswer<'a> {
     expires_in: u32,
 }
 
+impl Serialize for Signed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let SignedUrl { method, ref url, bound_headers, expires_secs, expires_at } = self.url;
+        let answer = SignedUrlAnswer {
+            method,
+            url: url.expose(),
+            key: self.grant.key().as_str(),
+            provider_id: &self.storage.name,
+            headers: SentHeaders(&self.headers),
+            bound_headers,
+            expires_at,
+            refresh_after: refresh_after(expires_at, expires_secs),
+            expires_in: expires_secs,
+        };
+        answer.serialize(serializer)
+    }
+}
+
+/// What is asked of a download, in a query or in a batch.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DownloadRequest<'a> {
+    #[serde(borrow)]
+    key: Cow<'a, str>,
+    method: Option<Cow<'a, str>>,
+    disposition: Option<Cow<'a, str>>,
+    filename: Option<Cow<'a, str>>,
+    version_id: Option<Cow<'a, str>>,
+    expires_in: Option<i64>,
+}
+
 /// `GET /download-url`
 fn download_url(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, ApiError> {
     let params = call.params()?;
-    let action = match params.get("method")?.as_deref() {
+    let request = DownloadRequest {
+        method: params.get("method")?,
+        key: params.required("key")?,
+        disposition: params.get("disposition")?,
+        filename: params.get("filename")?,
+        version_id: params.get("versionId")?,
+        expires_in: params.integer("expiresIn")?,
+    };
+    Ok(Reply::json(StatusCode::OK, &signed_download(app, caller, &request, call.now)?))
+}
+
+pub(super) fn signed_download<'a>(
+    app: &'a App,
+    caller: &Caller,
+    request: &DownloadRequest<'_>,
+    now: Timestamp,
+) -> Result<Signed<'a>, ApiError> {
+    let action = match request.method.as_deref() {
         None | Some("GET") => Action::Get,
         Some("HEAD") => Action::Head,
         Some(_) => return Err(ApiError::InvalidRequest("method must be GET or HEAD".into())),
     };
-    let granted = app.grant(caller, action, &params.required("key")?)?;
-    let disposition = disposition(params.get("disposition")?.as_deref(), params.get("filename")?.as_deref())?;
-    let version = params.get("versionId")?;
+    let granted = app.grant(caller, action, &request.key)?;
+    let disposition = disposition(request.disposition.as_deref(), request.filename.as_deref())?;
     let mut query = Vec::new();
     if let Some(value) = &disposition {
         query.push(("response-content-disposition", value.as_str()));
     }
-    if let Some(version) = &version {
+    if let Some(version) = &request.version_id {
         query.push(("versionId", checked_version(version)?));
     }
-    let expires_secs = app.download.clamp(params.integer("expiresIn")?);
-    signed_answer(&granted, &Terms { expires_secs, headers: &[], query: &query }, call)
+    let expires_secs = app.download.clamp(request.expires_in);
+    signed(granted, UploadHeaders::default(), &Terms { expires_secs, query: &query, ..Terms::default() }, now)
 }
 
 /// A file name alone means that the file is to be saved under it.
@@ -99,7 +156,7 @@ fn checked_version(version: &str) -> Result<&str, ApiError> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct UploadRequest {
+pub(super) struct UploadRequest {
     key: String,
     content_type: Option<String>,
     content_length: Option<u64>,
@@ -109,7 +166,15 @@ struct UploadRequest {
 
 /// `POST /upload-url`
 pub(super) fn upload_url(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, ApiError> {
-    let request: UploadRequest = call.json()?;
+    Ok(Reply::json(StatusCode::OK, &signed_upload(app, caller, &call.json()?, call.now)?))
+}
+
+pub(super) fn signed_upload<'a>(
+    app: &'a App,
+    caller: &Caller,
+    request: &UploadRequest,
+    now: Timestamp,
+) -> Result<Signed<'a>, ApiError> {
     let granted = app.grant(caller, Action::Put, &request.key)?;
     let (grant, storage) = &granted;
     let claim = UploadClaim {
@@ -119,27 +184,34 @@ pub(super) fn upload_url(app: &App, caller: &Caller, call: &Call<'_>) -> Result<
         token_max_bytes: app.limits.longest_upload(caller.max_upload_bytes()),
     };
     let headers = storage.upload_rules.headers(grant.key(), &claim)?;
-    let headers = headers.borrowed();
-    let terms = Terms { expires_secs: app.upload.clamp(request.expires_in), headers: &headers, query: &[] };
-    let answer = signed_answer(&granted, &terms, call)?;
+    let terms = Terms { expires_secs: app.upload.clamp(request.expires_in), ..Terms::default() };
+    let answer = signed(granted, headers, &terms, now)?;
     // Last, so that what could not be signed costs nothing. With a quota the length is known.
-    app.limits.charge_upload(grant.key(), request.content_length.unwrap_or_default())?;
+    app.limits.charge_upload(answer.grant.key(), request.content_length.unwrap_or_default())?;
     Ok(answer)
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct KeyRequest {
+pub(super) struct KeyRequest {
     key: String,
     expires_in: Option<i64>,
 }
 
 /// `POST /delete-url`
 fn delete_url(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, ApiError> {
-    let request: KeyRequest = call.json()?;
+    Ok(Reply::json(StatusCode::OK, &signed_delete(app, caller, &call.json()?, call.now)?))
+}
+
+pub(super) fn signed_delete<'a>(
+    app: &'a App,
+    caller: &Caller,
+    request: &KeyRequest,
+    now: Timestamp,
+) -> Result<Signed<'a>, ApiError> {
     let granted = app.grant(caller, Action::Delete, &request.key)?;
     let terms = Terms { expires_secs: app.upload.clamp(request.expires_in), ..Terms::default() };
-    signed_answer(&granted, &terms, call)
+    signed(granted, UploadHeaders::default(), &terms, now)
 }
 
 /// `POST /v1/sign/download`
@@ -147,33 +219,27 @@ pub(super) fn sign_download(app: &App, caller: &Caller, call: &Call<'_>) -> Resu
     let request: KeyRequest = call.json()?;
     let granted = app.grant(caller, Action::Get, &request.key)?;
     let terms = Terms { expires_secs: app.download.clamp(request.expires_in), ..Terms::default() };
-    signed_answer(&granted, &terms, call)
+    Ok(Reply::json(StatusCode::OK, &signed(granted, UploadHeaders::default(), &terms, call.now)?))
 }
 
-fn signed_answer((grant, storage): &(Grant, &Backend), terms: &Terms<'_>, call: &Call<'_>) -> Result<Reply, ApiError> {
-    let signed = storage.signers.presign(grant, terms, call.now)?;
-    let SignedUrl { method, url, bound_headers, expires_secs, expires_at } = signed;
-    let answer = SignedUrlAnswer {
-        method,
-        url: url.expose(),
-        key: grant.key().as_str(),
-        provider_id: &storage.name,
-        headers: SentHeaders(terms.headers),
-        bound_headers,
-        expires_at,
-        refresh_after: refresh_after(expires_at, expires_secs),
-        expires_in: expires_secs,
-    };
-    Ok(Reply::json(StatusCode::OK, &answer))
+/// The URL for what was granted, with `headers` bound besides those of the terms, which have none.
+fn signed<'a>(
+    (grant, storage): (Grant, &'a Backend),
+    headers: UploadHeaders,
+    terms: &Terms<'_>,
+    now: Timestamp,
+) -> Result<Signed<'a>, ApiError> {
+    let url = storage.signers.presign(&grant, &Terms { headers: &headers.borrowed(), ..*terms }, now)?;
+    Ok(Signed { grant, storage, headers, url })
 }
 
 /// The headers that a page has to set: those that are bound, less what only the browser sets.
 /// <https://fetch.spec.whatwg.org/#forbidden-request-header>
-struct SentHeaders<'a>(&'a [(&'static str, &'a str)]);
+struct SentHeaders<'a>(&'a UploadHeaders);
 
 impl Serialize for SentHeaders<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().filter_map(|(name, value)| match *name {
+        serializer.collect_map(self.0.iter().filter_map(|(name, value)| match name {
             "content-length" => None,
             "content-type" => Some(("Content-Type", value)),
             "if-none-match" => Some(("If-None-Match", value)),

@@ -95,14 +95,19 @@ pub enum UploadRefused {
 }
 
 /// Headers to sign, in no order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UploadHeaders(Vec<(&'static str, String)>);
 
 impl UploadHeaders {
     /// Names in lower case, and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// The same as a list, for the presigner.
     #[must_use]
     pub fn borrowed(&self) -> Vec<(&'static str, &str)> {
-        self.0.iter().map(|(name, value)| (*name, value.as_str())).collect()
+        self.iter().collect()
     }
 }
 
