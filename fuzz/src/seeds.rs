@@ -62,7 +62,9 @@ fn texts(texts: impl IntoIterator<Item = impl Into<String>>) -> Vec<Vec<u8>> {
 fn app_requests() -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     for route in filesync_signer::api::routes() {
-        let (method, path) = (route.method, route.path);
+        // Where a path is itself the key, one of a store.
+        let path = &route.path.replace(":storeId/:name", "s1/f");
+        let method = route.method;
         if method == "POST" {
             for (who, key) in [("$one", "s1/f"), ("$two", "s3/../s1/f"), ("$part", "s1/photos/a")] {
                 let body = json!({"key": key, "contentLength": 11, "contentType": "image/png", "expiresIn": 60});
@@ -81,6 +83,12 @@ fn app_requests() -> Vec<Vec<u8>> {
         "GET http://evil.test/download-url?key=s1/f&versionId=a\nauthorization: Bearer $one\n\n",
         "GET /download-url?key=s1/f\nauthorization: Bearer $one\nauthorization: Bearer $two\n\n",
         "GET /download-url?key=s1/f\nauthorization: bearer  $none\nx-forwarded-host: evil\nhost: evil\n\n",
+        "GET /livestore-filesync-files/s1/a%20b%25?filename=x\nauthorization: Bearer $one\n\n",
+        "GET /livestore-filesync-files/s1/%2e%2e/s2/%252e\nauthorization: Bearer $one\n\n",
+        "HEAD /livestore-filesync-files/s1/..%2fs2/f\nauthorization: Bearer $one\n\n",
+        "DELETE /livestore-filesync-files//s1/f%c0%af\nauthorization: Bearer $two\n\n",
+        "GET /download-url?url=https%3A%2F%2Fold.test%2Flivestore-filesync-files%2Fs1%2Ff\nauthorization: Bearer $one\n\n",
+        "POST /upload-url\nauthorization: Bearer $one\ncontent-type: application/json\n\n{\"url\":\"https://old.test:443/livestore-filesync-files/s1/%2e%2e/s2/f?x#\"}",
         "TRACE * \n\n",
         "POST /upload-url\nauthorization: Bearer $one\ncontent-type: text/plain\n\n{\"key\":\"s1/f\"}",
     ] {

@@ -17,6 +17,10 @@ use super::tokens;
 const BUCKET_PATH: &str = "/files/";
 const S3_SECRET: &str = "s3-secret-never-shown";
 
+/// What takes keys in ways that are off by default.
+const ALL: [(&str, &str); 2] =
+    [("files.redirect", "true"), ("migration.legacy_urls", r#"["https://old.test/livestore-filesync-files/"]"#)];
+
 /// A service and the one thread it runs on.
 pub struct Service {
     runtime: Runtime,
@@ -24,7 +28,7 @@ pub struct Service {
 }
 
 thread_local! {
-    static SERVICE: LazyCell<Service> = const { LazyCell::new(|| Service::with(&[])) };
+    static SERVICE: LazyCell<Service> = const { LazyCell::new(|| Service::with(&ALL)) };
 }
 
 impl Service {
@@ -55,9 +59,14 @@ impl Service {
             };
             assert!(!answer.headers.values().any(shown), "a secret in a header");
         }
-        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        let kept = answer.header("cache-control").unwrap();
+        assert!(kept == "no-store" || answer.status == 307 && kept.starts_with("private, max-age="), "{kept}");
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-        if answer.text.is_empty() {
+        assert_eq!(answer.status == 307, answer.header("location").is_some());
+        if let Some(location) = answer.header("location") {
+            assert!(answer.text.is_empty(), "a redirect with a body");
+            check_url(location, stores);
+        } else if answer.text.is_empty() {
             assert!(is_head || answer.status == 204, "{} without a body", answer.status);
         } else {
             check_body(answer, stores);
@@ -82,17 +91,22 @@ fn check_body(answer: &Answer, stores: &[&str]) {
 
 /// Nothing outside the caller's stores is ever signed, and what is said of a URL is true.
 fn check_signed(url: &str, body: &Value, stores: &[&str]) {
+    assert_eq!(check_url(url, stores), body["key"].as_str().unwrap(), "the answer names another key");
+}
+
+/// The key that a signed URL opens.
+fn check_url(url: &str, stores: &[&str]) -> String {
     let parsed = Url::parse(url).unwrap();
     assert_eq!(&url[..url.find(BUCKET_PATH).unwrap()], "https://s3.test", "another host");
     // As sent, not as a URL library reads it: one that resolved a dot segment would differ.
     let path = url.split_once('?').unwrap().0.strip_prefix("https://s3.test").unwrap();
     assert_eq!(path, parsed.path(), "a URL library reads another path");
-    assert_eq!(assert_inside(path, stores), body["key"].as_str().unwrap(), "the answer names another key");
     let names: Vec<_> = parsed.query_pairs().map(|(name, _)| name.into_owned()).collect();
     for (i, name) in names.iter().enumerate() {
         let known = name.starts_with("X-Amz-") || matches!(name.as_str(), "response-content-disposition" | "versionId");
         assert!(known && !names[..i].contains(name), "{name} in the query");
     }
+    assert_inside(path, stores)
 }
 
 /// The key that a path opens: `/<bucket>/<a store of the caller>/…`, no dot segment, decoded once.

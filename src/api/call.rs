@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::ApiError;
 use crate::domain::json;
+use crate::domain::path::escaped_byte;
 
 /// What a handler may know of the request. Its one reading of the clock is in it.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub struct Call<'a> {
     pub request_id: &'a str,
     /// When the request was taken in.
     pub now: Timestamp,
+    /// The path as sent, without `server.base_path`.
+    pub path: &'a str,
     /// The query as sent, without `?`.
     pub query: &'a str,
     /// The body of a POST, within its limit; empty otherwise.
@@ -75,10 +78,6 @@ impl<'a> Params<'a> {
         Ok(None)
     }
 
-    pub(super) fn required(&self, name: &str) -> Result<Cow<'a, str>, ApiError> {
-        self.get(name)?.ok_or_else(|| ApiError::InvalidRequest(format!("the query parameter {name} is missing")))
-    }
-
     /// A whole number, or nothing when the parameter is absent.
     pub(super) fn integer(&self, name: &str) -> Result<Option<i64>, ApiError> {
         let parse = |text: Cow<'_, str>| {
@@ -99,19 +98,11 @@ fn decode(text: &str) -> Result<Cow<'_, str>, ApiError> {
     while let Some(byte) = bytes.next() {
         decoded.push(match byte {
             b'+' => b' ',
-            b'%' => {
-                let mut digit = || hex_value(bytes.next()?);
-                let (high, low) = (digit().ok_or_else(malformed)?, digit().ok_or_else(malformed)?);
-                high << 4 | low
-            }
+            b'%' => escaped_byte(&mut bytes).ok_or_else(malformed)?,
             other => other,
         });
     }
     String::from_utf8(decoded).map(Cow::Owned).map_err(|_| malformed())
-}
-
-fn hex_value(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]
@@ -125,7 +116,6 @@ mod tests {
         assert_eq!(params.get("x").unwrap().unwrap(), "");
         assert!(params.get("absent").unwrap().is_none());
         assert_eq!(params.integer("expiresIn").unwrap(), Some(60));
-        assert!(params.required("absent").is_err());
         assert!(params.integer("key").is_err());
     }
 

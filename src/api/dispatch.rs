@@ -2,14 +2,15 @@
 
 use std::fmt::{self, Write as _};
 use std::io::Cursor;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes};
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, RETRY_AFTER,
-    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY,
+    RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
@@ -18,7 +19,8 @@ use tokio::time::timeout;
 
 use super::cors::is_preflight;
 use super::credential;
-use super::{AnswerBody, ApiError, App, Call, Endpoint, Reply, Route, routes};
+use super::reply::Redirect;
+use super::{AnswerBody, ApiError, App, Call, Endpoint, Reply, Route, exact_routes, files};
 use crate::domain::policy::Caller;
 use crate::telemetry::request_id::{RequestId, X_REQUEST_ID};
 
@@ -59,8 +61,8 @@ impl App {
         let outcome = if is_preflight(&parts) {
             self.preflight(&parts, &mut headers)
         } else {
-            let call =
-                Call { request_id: id.as_str(), now, query: parts.uri.query().unwrap_or_default(), body: Bytes::new() };
+            let (path, query) = (self.below_base(parts.uri.path()), parts.uri.query().unwrap_or_default());
+            let call = Call { request_id: id.as_str(), now, path, query, body: Bytes::new() };
             timeout(self.server.request_timeout, self.answer(&parts, body, call, &mut trace))
                 .await
                 .unwrap_or(Err(ApiError::RequestTimeout))
@@ -84,7 +86,12 @@ impl App {
         let route = self.route(parts)?;
         match route.endpoint {
             // Never refused: who asks how the service is must hear it above all when it is busy.
-            Endpoint::Open(handler) => Ok(handler(self, &call)),
+            Endpoint::Open(handler) => {
+                if route.method == "POST" {
+                    self.discard(body).await;
+                }
+                Ok(handler(self, &call))
+            }
             Endpoint::Sign(handler) => {
                 let _place = self.limits.admit()?;
                 let caller = self.admit(route, parts, body, &mut call, trace).await?;
@@ -156,8 +163,15 @@ impl App {
     }
 
     fn rows_at(&self, path: &str) -> impl Iterator<Item = &'static Route> {
-        let path = path.strip_prefix(self.server.base_path.as_str()).unwrap_or_default();
-        routes().filter(move |row| row.path == path)
+        let path = self.below_base(path);
+        let exact = move || exact_routes().filter(move |row| row.path == path);
+        // An exact path is never taken for a file.
+        let stored = self.stored.as_deref().is_some_and(|root| path.starts_with(root)) && exact().next().is_none();
+        exact().chain(if stored { files::STORED } else { &[] })
+    }
+
+    fn below_base<'a>(&self, path: &'a str) -> &'a str {
+        path.strip_prefix(self.server.base_path.as_str()).unwrap_or_default()
     }
 
     /// The methods of a path, or that there is no such path.
@@ -166,7 +180,8 @@ impl App {
         if methods.is_empty() {
             return Err(ApiError::NotFound);
         }
-        if self.rows_at(parts.uri.path()).any(|row| has_method(row, &Method::HEAD)) {
+        let head = self.rows_at(parts.uri.path()).any(|row| has_method(row, &Method::HEAD));
+        if head && !methods.contains(&"HEAD") {
             methods.push("HEAD");
         }
         Ok(methods.join(", "))
@@ -189,6 +204,27 @@ impl App {
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::BodyTooLarge { limit }),
             Ok(Err(_)) => Err(ApiError::InvalidRequest("the body broke off".into())),
         }
+    }
+
+    /// Reads a small body and keeps none of it: who is still sending when the answer comes may not see it. What is
+    /// larger is cut off.
+    async fn discard<B>(&self, body: B)
+    where
+        B: Body<Data = Bytes> + Send,
+    {
+        let mut left = self.server.max_body_bytes;
+        let mut body = pin!(body);
+        if body.size_hint().lower() > u64::try_from(left).unwrap_or(u64::MAX) {
+            return;
+        }
+        let to_the_end = async {
+            while let Some(Ok(frame)) = body.frame().await {
+                let Some(less) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { return };
+                left = less;
+            }
+        };
+        // Late or not, the answer is the same.
+        let _ = timeout(self.server.body_timeout, to_the_end).await;
     }
 
     /// Permission for a page to call: no token, no key, no bucket.
@@ -269,6 +305,12 @@ pub(super) fn finish(reply: Reply, id: RequestId, mut headers: HeaderMap, head: 
     insert(&mut headers, RETRY_AFTER, reply.retry_after.map(HeaderValue::from));
     insert(&mut headers, ALLOW, reply.allow.and_then(|allow| HeaderValue::from_str(&allow).ok()));
     insert(&mut headers, WWW_AUTHENTICATE, reply.challenge.then_some(BEARER));
+    if let Some(Redirect { location, max_age, vary }) = reply.redirect {
+        headers.insert(LOCATION, location);
+        headers.insert(VARY, vary);
+        let kept = max_age.and_then(|secs| HeaderValue::from_str(&format!("private, max-age={secs}")).ok());
+        insert(&mut headers, CACHE_CONTROL, kept);
+    }
     insert(&mut headers, CONTENT_TYPE, reply.body.is_some().then_some(JSON));
     let body = reply.body.filter(|_| !head).unwrap_or_default();
     let mut response = Response::new(AnswerBody::new(Cursor::new(body)));

@@ -13,6 +13,7 @@ use super::Reply;
 use crate::domain::disposition::FileNameError;
 use crate::domain::json::JsonError;
 use crate::domain::key::KeyError;
+use crate::domain::legacy::LegacyError;
 use crate::domain::policy::Denied;
 use crate::domain::sigv4::PresignError;
 use crate::domain::token::TokenError;
@@ -29,6 +30,7 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("invalid_request", 400, "A field or parameter is missing, of the wrong type, doubled or out of range"),
     ("invalid_json", 400, "The body is not one JSON object in UTF-8 without duplicate members"),
     ("invalid_key", 400, "The key breaks the rules for keys"),
+    ("unknown_url", 400, "`url` is under none of `migration.legacy_urls`, or has a fragment or a `versionId`"),
     ("invalid_content_type", 400, "`contentType` is no media type"),
     ("checksum_missing", 400, "`upload.checksum = \"require\"`, and neither `checksumSha256` nor the key gives one"),
     ("checksum_mismatch", 400, "`checksumSha256` is not the hash that the key ends in"),
@@ -49,6 +51,7 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("request_timeout", 408, "The request was not complete, or not answered, in time"),
     ("object_differs", 409, "`/confirm` only: the object is another than asked for; `differs` says in what"),
     ("checksum_unknown", 409, "`/confirm` only: the bucket keeps no checksum of the object to compare with"),
+    ("gone", 410, "`/upload` only: bytes never cross this service; the sentence says where they go"),
     ("body_too_large", 413, "The request's body is over `server.max_body_bytes`"),
     ("upload_too_large", 413, "`contentLength` is over `upload.max_bytes`, the token's `max_upload_bytes`, or 5 GiB"),
     ("uri_too_long", 414, "Path and query are over `server.max_uri_bytes`"),
@@ -99,6 +102,9 @@ pub enum ApiError {
     /// A key that is none.
     #[error("{0}")]
     InvalidKey(#[from] KeyError),
+    /// An old URL that names no key here.
+    #[error("{0}")]
+    UnknownUrl(LegacyError),
     /// An upload that breaks its rules.
     #[error("{0}")]
     Upload(#[from] UploadRefused),
@@ -123,6 +129,11 @@ pub enum ApiError {
     /// An object without a checksum.
     #[error("the bucket keeps no checksum of this object")]
     ChecksumUnknown,
+    /// The old gateway's upload.
+    #[error(
+        "bytes never cross this service: ask POST /upload-url with {{\"key\": …, \"contentType\": …, \"contentLength\": …}} for a signed URL, and PUT them there"
+    )]
+    Gone,
     /// Another method; holds the value of `Allow`.
     #[error("this path does not have that method")]
     MethodNotAllowed(String),
@@ -205,6 +216,15 @@ impl From<AuthError> for ApiError {
     }
 }
 
+impl From<LegacyError> for ApiError {
+    fn from(error: LegacyError) -> Self {
+        match error {
+            LegacyError::Key(error) => Self::InvalidKey(error),
+            other => Self::UnknownUrl(other),
+        }
+    }
+}
+
 impl From<FileNameError> for ApiError {
     fn from(error: FileNameError) -> Self {
         Self::InvalidRequest(error.to_string())
@@ -247,6 +267,7 @@ impl ApiError {
             Self::InvalidRequest(_) => "invalid_request",
             Self::InvalidJson(_) => "invalid_json",
             Self::InvalidKey(_) => "invalid_key",
+            Self::UnknownUrl(_) => "unknown_url",
             Self::Upload(refused) => upload_code(refused),
             Self::Unauthorized(_) => "unauthorized",
             Self::Denied(Denied::NoStore) => "store_missing",
@@ -260,6 +281,7 @@ impl ApiError {
             Self::ChecksumUnknown => "checksum_unknown",
             Self::MethodNotAllowed(_) => "method_not_allowed",
             Self::RequestTimeout => "request_timeout",
+            Self::Gone => "gone",
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::UriTooLong { .. } => "uri_too_long",
             Self::UnsupportedMediaType => "unsupported_media_type",
@@ -337,6 +359,7 @@ mod tests {
             ApiError::InvalidRequest(String::new()),
             ApiError::InvalidJson(String::new()),
             KeyError::Empty.into(),
+            LegacyError::Unlisted.into(),
             UploadRefused::ContentType.into(),
             UploadRefused::ChecksumMissing.into(),
             UploadRefused::ChecksumDiffers.into(),
@@ -353,6 +376,7 @@ mod tests {
             ApiError::RequestTimeout,
             ApiError::ObjectDiffers(vec!["contentLength"]),
             ApiError::ChecksumUnknown,
+            ApiError::Gone,
             ApiError::BodyTooLarge { limit: 1 },
             UploadRefused::TooLarge { limit: 1 }.into(),
             ApiError::UriTooLong { limit: 1 },

@@ -19,8 +19,10 @@ mod credential;
 mod dispatch;
 mod error;
 mod fault;
+mod files;
 mod health;
 mod livestore;
+mod named;
 mod objects;
 mod reply;
 mod urls;
@@ -33,6 +35,7 @@ use jiff::Timestamp;
 
 use crate::config::{Config, Life, Server, TokenPlaces};
 use crate::domain::key::{KeyRules, ObjectKey};
+use crate::domain::legacy::LegacyUrls;
 use crate::domain::policy::{Action, Caller, Grant, decide};
 use crate::identity::Authenticator;
 use crate::limits::Limits;
@@ -54,6 +57,9 @@ pub struct App {
     /// Once, every storage could be signed for.
     has_signed_for_all: AtomicBool,
     key_rules: KeyRules,
+    /// What stored paths begin with, slashes at both ends, where they are served.
+    stored: Option<String>,
+    legacy_urls: LegacyUrls,
     upload: Life,
     download: Life,
     server: Server,
@@ -71,6 +77,8 @@ impl App {
             storages,
             has_signed_for_all: AtomicBool::new(false),
             key_rules: config.key_rules.clone(),
+            stored: config.files.redirect.then(|| format!("/{}/", config.key_rules.files_root)),
+            legacy_urls: config.legacy_urls.clone(),
             upload: config.upload,
             download: config.download,
             server: config.server.clone(),
@@ -130,7 +138,7 @@ pub enum Endpoint {
 pub struct Route {
     /// The HTTP method, upper case.
     pub method: &'static str,
-    /// The path below `server.base_path`.
+    /// The path below `server.base_path`; of `files::STORED` an example of them all.
     pub path: &'static str,
     /// The permission that the decision will ask for, for people to read.
     pub needs: &'static str,
@@ -142,5 +150,10 @@ pub struct Route {
 
 /// Every row of every resource.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
-    [urls::ROUTES, objects::ROUTES, livestore::ROUTES, health::ROUTES].into_iter().flatten()
+    exact_routes().chain(files::STORED)
+}
+
+/// Those whose path is the whole path.
+fn exact_routes() -> impl Iterator<Item = &'static Route> {
+    [urls::ROUTES, objects::ROUTES, livestore::ROUTES, files::ROUTES, health::ROUTES].into_iter().flatten()
 }

@@ -64,7 +64,7 @@ impl<'a> Described<'a> {
 fn inspect<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let params = call.params()?;
-        let (grant, storage) = app.grant(caller, Action::Head, &params.required("key")?)?;
+        let (grant, storage) = app.grant_in_query(caller, Action::Head, &params)?;
         let object = storage.bucket.head(&grant, call.now).await?.ok_or(ApiError::ObjectNotFound)?;
         Ok(Reply::json(StatusCode::OK, &Described::new(&grant, storage, object)))
     })
@@ -73,7 +73,8 @@ fn inspect<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ConfirmRequest {
-    key: String,
+    key: Option<String>,
+    url: Option<String>,
     content_length: Option<u64>,
     checksum_sha256: Option<String>,
 }
@@ -82,7 +83,8 @@ struct ConfirmRequest {
 fn confirm<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let request: ConfirmRequest = call.json()?;
-        let (grant, storage) = app.grant(caller, Action::Head, &request.key)?;
+        let named = (request.key.as_deref(), request.url.as_deref());
+        let (grant, storage) = app.grant_named(caller, Action::Head, named.0, named.1)?;
         let checksum = request.checksum_sha256.as_deref().map(checked_checksum).transpose()?;
         let object = storage.bucket.head(&grant, call.now).await?.ok_or(ApiError::ObjectNotFound)?;
         let mut differs = Vec::new();
@@ -105,21 +107,24 @@ fn confirm<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<
 
 /// `DELETE /object`
 fn delete_in_query<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
-    Box::pin(async move { delete(app, caller, &call.params()?.required("key")?, call).await })
+    Box::pin(async move { delete(app.grant_in_query(caller, Action::Delete, &call.params()?)?, call).await })
 }
 
 #[derive(Deserialize)]
 struct DeleteRequest {
-    key: String,
+    key: Option<String>,
+    url: Option<String>,
 }
 
 /// `POST /v1/delete`
 pub(super) fn delete_in_body<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
-    Box::pin(async move { delete(app, caller, &call.json::<DeleteRequest>()?.key, call).await })
+    Box::pin(async move {
+        let DeleteRequest { key, url } = call.json()?;
+        delete(app.grant_named(caller, Action::Delete, key.as_deref(), url.as_deref())?, call).await
+    })
 }
 
-async fn delete(app: &App, caller: &Caller, key: &str, call: &Call<'_>) -> Result<Reply, ApiError> {
-    let (grant, storage) = app.grant(caller, Action::Delete, key)?;
+pub(super) async fn delete((grant, storage): (Grant, &Backend), call: &Call<'_>) -> Result<Reply, ApiError> {
     storage.bucket.delete(&grant, call.now).await?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }

@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use http_body_util::Full;
 use hyper::StatusCode;
+use hyper::header::HeaderValue;
 use serde::Serialize;
 
 /// The body of an answer: known whole. Not `Bytes`, which would allocate once more to share it.
@@ -25,12 +26,31 @@ pub struct Reply {
     pub(super) allow: Option<String>,
     /// `WWW-Authenticate: Bearer`.
     pub(super) challenge: bool,
+    /// Where to, if elsewhere.
+    pub(super) redirect: Option<Redirect>,
+}
+
+/// Where an answer leads, and who may keep that.
+#[derive(Debug)]
+pub(super) struct Redirect {
+    /// `Location`
+    pub(super) location: HeaderValue,
+    /// For so many seconds the caller alone may; without them nobody.
+    pub(super) max_age: Option<u32>,
+    /// `Vary`
+    pub(super) vary: HeaderValue,
 }
 
 impl Reply {
     /// An answer without a body.
     pub(super) fn empty(status: StatusCode) -> Self {
-        Self { status, body: None, code: "", retry_after: None, allow: None, challenge: false }
+        Self { status, body: None, code: "", retry_after: None, allow: None, challenge: false, redirect: None }
+    }
+
+    /// The same method elsewhere (RFC 9110 section 15.4.8).
+    pub(super) fn redirect(location: HeaderValue, max_age: Option<u32>, vary: HeaderValue) -> Self {
+        let redirect = Some(Redirect { location, max_age, vary });
+        Self { redirect, ..Self::empty(StatusCode::TEMPORARY_REDIRECT) }
     }
 
     /// An answer with a JSON body.

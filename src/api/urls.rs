@@ -6,6 +6,7 @@ use hyper::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::call::Params;
 use super::{ApiError, App, Call, Endpoint, Reply, Route};
 use crate::domain::disposition::{Disposition, content_disposition};
 use crate::domain::policy::{Action, Caller, Grant};
@@ -64,6 +65,12 @@ struct SignedUrlAnswer<'a> {
     expires_in: u32,
 }
 
+impl Signed<'_> {
+    pub(super) const fn url(&self) -> &SignedUrl {
+        &self.url
+    }
+}
+
 impl Serialize for Signed<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let SignedUrl { method, ref url, bound_headers, expires_secs, expires_at } = self.url;
@@ -87,25 +94,32 @@ impl Serialize for Signed<'_> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct DownloadRequest<'a> {
     #[serde(borrow)]
-    key: Cow<'a, str>,
-    method: Option<Cow<'a, str>>,
+    pub(super) key: Option<Cow<'a, str>>,
+    pub(super) url: Option<Cow<'a, str>>,
+    pub(super) method: Option<Cow<'a, str>>,
     disposition: Option<Cow<'a, str>>,
     filename: Option<Cow<'a, str>>,
     version_id: Option<Cow<'a, str>>,
     expires_in: Option<i64>,
 }
 
+impl<'a> DownloadRequest<'a> {
+    pub(super) fn in_query(params: &Params<'a>) -> Result<Self, ApiError> {
+        Ok(Self {
+            key: params.get("key")?,
+            url: params.get("url")?,
+            method: params.get("method")?,
+            disposition: params.get("disposition")?,
+            filename: params.get("filename")?,
+            version_id: params.get("versionId")?,
+            expires_in: params.integer("expiresIn")?,
+        })
+    }
+}
+
 /// `GET /download-url`
 fn download_url(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, ApiError> {
-    let params = call.params()?;
-    let request = DownloadRequest {
-        method: params.get("method")?,
-        key: params.required("key")?,
-        disposition: params.get("disposition")?,
-        filename: params.get("filename")?,
-        version_id: params.get("versionId")?,
-        expires_in: params.integer("expiresIn")?,
-    };
+    let request = DownloadRequest::in_query(&call.params()?)?;
     Ok(Reply::json(StatusCode::OK, &signed_download(app, caller, &request, call.now)?))
 }
 
@@ -120,7 +134,7 @@ pub(super) fn signed_download<'a>(
         Some("HEAD") => Action::Head,
         Some(_) => return Err(ApiError::InvalidRequest("method must be GET or HEAD".into())),
     };
-    let granted = app.grant(caller, action, &request.key)?;
+    let granted = app.grant_named(caller, action, request.key.as_deref(), request.url.as_deref())?;
     let disposition = disposition(request.disposition.as_deref(), request.filename.as_deref())?;
     let mut query = Vec::new();
     if let Some(value) = &disposition {
@@ -157,7 +171,8 @@ fn checked_version(version: &str) -> Result<&str, ApiError> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct UploadRequest {
-    key: String,
+    key: Option<String>,
+    url: Option<String>,
     content_type: Option<String>,
     content_length: Option<u64>,
     checksum_sha256: Option<String>,
@@ -175,7 +190,7 @@ pub(super) fn signed_upload<'a>(
     request: &UploadRequest,
     now: Timestamp,
 ) -> Result<Signed<'a>, ApiError> {
-    let granted = app.grant(caller, Action::Put, &request.key)?;
+    let granted = app.grant_named(caller, Action::Put, request.key.as_deref(), request.url.as_deref())?;
     let (grant, storage) = &granted;
     let claim = UploadClaim {
         content_length: request.content_length,
@@ -194,7 +209,8 @@ pub(super) fn signed_upload<'a>(
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct KeyRequest {
-    key: String,
+    key: Option<String>,
+    url: Option<String>,
     expires_in: Option<i64>,
 }
 
@@ -209,7 +225,7 @@ pub(super) fn signed_delete<'a>(
     request: &KeyRequest,
     now: Timestamp,
 ) -> Result<Signed<'a>, ApiError> {
-    let granted = app.grant(caller, Action::Delete, &request.key)?;
+    let granted = app.grant_named(caller, Action::Delete, request.key.as_deref(), request.url.as_deref())?;
     let terms = Terms { expires_secs: app.upload.clamp(request.expires_in), ..Terms::default() };
     signed(granted, UploadHeaders::default(), &terms, now)
 }
@@ -217,7 +233,7 @@ pub(super) fn signed_delete<'a>(
 /// `POST /v1/sign/download`
 pub(super) fn sign_download(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, ApiError> {
     let request: KeyRequest = call.json()?;
-    let granted = app.grant(caller, Action::Get, &request.key)?;
+    let granted = app.grant_named(caller, Action::Get, request.key.as_deref(), request.url.as_deref())?;
     let terms = Terms { expires_secs: app.download.clamp(request.expires_in), ..Terms::default() };
     Ok(Reply::json(StatusCode::OK, &signed(granted, UploadHeaders::default(), &terms, call.now)?))
 }
@@ -249,7 +265,7 @@ impl Serialize for SentHeaders<'_> {
     }
 }
 
-fn refresh_after(expires_at: UtcSecond, expires_secs: u32) -> UtcSecond {
+pub(super) fn refresh_after(expires_at: UtcSecond, expires_secs: u32) -> UtcSecond {
     let life = i64::from(expires_secs);
     let rest = life.saturating_sub(life.saturating_mul(REFRESH_NUMERATOR).saturating_div(REFRESH_DENOMINATOR));
     // Between the signing, which was in range, and the end.

@@ -29,8 +29,8 @@ pub use problem::{ConfigError, Problem};
 pub use raw::{RawConfig, Secret};
 pub use supervisor::{Supervisor, inherited_listener};
 pub use used::{
-    Addressing, Auth, Config, Cors, DEFAULT_STORAGE, FetchRules, KeyLocation, KeySource, Life, LogFormat, Server,
-    Storage, Telemetry, Tls, TokenPlaces, Verify,
+    Addressing, Auth, Config, Cors, DEFAULT_STORAGE, FetchRules, Files, KeyLocation, KeySource, Life, LogFormat,
+    Migration, Server, Storage, Telemetry, Tls, TokenPlaces, Verify,
 };
 
 /// The file that is read when none is named, if it is there.
@@ -152,6 +152,16 @@ impl Loaded {
     pub fn check_auth(self) -> Result<Auth, ConfigError> {
         let problems = self.problems.into_iter().filter(|p| p.key.starts_with("auth")).collect();
         check::check_auth(&self.raw, &self.sources, problems)
+    }
+
+    /// Checks `[migration]` and `[keys]` alone: rows are migrated where no bucket and no key of tokens is.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] lists every problem that does not belong to another section.
+    pub fn check_migration(self) -> Result<Migration, ConfigError> {
+        let of_these = |p: &Problem| ["keys", "migration"].iter().any(|section| p.key.starts_with(section));
+        check::check_migration(&self.raw, &self.sources, self.problems.into_iter().filter(of_these).collect())
     }
 
     /// Checks every value and reads the files that hold secrets.

@@ -64,6 +64,8 @@ pub struct RawConfig {
     pub keys: RawKeys,
     pub upload: RawUpload,
     pub download: RawLife,
+    pub files: RawFiles,
+    pub migration: RawMigration,
     pub limits: RawLimits,
     pub telemetry: RawTelemetry,
 }
@@ -425,6 +427,22 @@ impl Default for RawLife {
     fn default() -> Self {
         Self { expires_secs: 900, max_expires_secs: 3600 }
     }
+}
+
+/// `[files]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawFiles {
+    pub redirect: bool,
+}
+
+/// `[migration]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawMigration {
+    pub legacy_urls: Vec<String>,
 }
 
 /// `[limits]`

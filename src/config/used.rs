@@ -13,6 +13,7 @@ use url::Url;
 use super::Access;
 use super::raw::Secret;
 use crate::domain::key::KeyRules;
+use crate::domain::legacy::LegacyUrls;
 use crate::domain::route::StorageIndex;
 use crate::domain::sigv4::BucketAddress;
 use crate::domain::token::{Expected, Revoked, TokenRules, VerifyKey};
@@ -38,6 +39,10 @@ pub struct Config {
     pub upload: Life,
     /// The lives of GET and HEAD URLs.
     pub download: Life,
+    /// The old gateway's paths.
+    pub files: Files,
+    /// The old gateway's addresses.
+    pub legacy_urls: LegacyUrls,
     /// What is taken on at once, and from one store and subject.
     pub limits: LimitRules,
     /// Logs.
@@ -295,6 +300,22 @@ impl Life {
             Some(wanted) => u32::try_from(wanted.max(1)).unwrap_or(u32::MAX).min(self.max_secs),
         }
     }
+}
+
+/// `[files]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Files {
+    /// Whether paths that begin with the files root lead to the objects.
+    pub redirect: bool,
+}
+
+/// What a migration of rows needs: `[migration]` and `[keys]`.
+#[derive(Debug, Clone)]
+pub struct Migration {
+    /// Which URLs are known.
+    pub legacy_urls: LegacyUrls,
+    /// What is a key.
+    pub key_rules: KeyRules,
 }
 
 /// How log lines look.

@@ -73,6 +73,12 @@ pub enum KeyError {
     /// `%` and two hexadecimal digits, which some servers decode once more.
     #[error("the key looks percent-encoded: send it decoded")]
     PercentEncoded,
+    /// In a path of a URL: a `%` that begins no escape, or escapes of what is no UTF-8.
+    #[error("the path is not percent-encoded UTF-8")]
+    Escape,
+    /// In a path of a URL: `%2f`, a slash that is no border of segments.
+    #[error("the path has an encoded slash")]
+    EncodedSlash,
     /// One segment only: a store, not a file in it.
     #[error("the key names no file: it must be <store>/<name>")]
     NoName,

@@ -15,7 +15,9 @@
 pub mod disposition;
 pub mod json;
 pub mod key;
+pub mod legacy;
 pub mod media_type;
+pub mod path;
 pub mod policy;
 pub mod route;
 pub mod sigv4;

@@ -129,3 +129,21 @@ async fn long_targets_are_414() {
     let answer = app.get(&target(8193)).await;
     assert_eq!((answer.status.as_u16(), answer.code().as_str()), (414, "uri_too_long"));
 }
+
+/// H06: what is read only to be thrown away is bounded as well.
+#[tokio::test]
+async fn a_body_that_nobody_wants_is_bounded() {
+    let app = TestApp::with(&[("server.body_timeout_secs", "1")]).await;
+    let endless = |announced, chunks| Endless { announced, chunks, ..Endless::default() };
+    for (body, is_read) in [
+        (endless(None, false), true),
+        (endless(None, true), true),
+        (endless(Some(64 * 1024), true), true),
+        (endless(Some(64 * 1024 + 1), true), false),
+    ] {
+        let touched = Arc::clone(&body.touched);
+        let request = Request::post("/upload").header("host", "signer.test").body(body).unwrap();
+        assert_eq!(app.respond(request).await.status, 410);
+        assert_eq!(touched.load(Ordering::SeqCst), is_read);
+    }
+}

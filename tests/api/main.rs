@@ -23,6 +23,7 @@ mod credentials;
 #[cfg(feature = "dev")]
 mod doctor;
 mod faulty;
+mod files;
 mod http2;
 mod identity;
 mod keys;

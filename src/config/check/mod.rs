@@ -4,6 +4,7 @@
 
 mod auth;
 mod credentials;
+mod files;
 mod limits;
 mod routes;
 mod server;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 use super::raw::{RawConfig, RawKeys, RawLife, RawTelemetry, Secret};
-use super::used::{Auth, Config, Life, LogFormat, Storage, Telemetry};
+use super::used::{Auth, Config, Life, LogFormat, Migration, Telemetry};
 use super::{ConfigError, Problem, Sources};
 use crate::domain::key::{KeyFormat, KeyRules, MAX_KEY_BYTES, check_segments};
 use crate::domain::sigv4::MAX_EXPIRES_SECS;
@@ -32,8 +33,11 @@ pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) 
     let auth = auth::auth(raw, &mut report);
     let upload = upload::upload(&raw.upload, &mut report);
     let storages = storage::storages(raw, upload.as_ref(), &mut report);
-    let key_rules = key_rules(&raw.keys, storages.as_deref(), &mut report);
+    let longest = storages.as_ref().and_then(|all| all.iter().map(|storage| storage.prefix.len()).max());
+    let key_rules = key_rules(&raw.keys, longest, &mut report);
     let download = life("download", &raw.download, &mut report);
+    let files = files::files(raw, &mut report);
+    let legacy_urls = key_rules.as_ref().and_then(|rules| files::legacy_urls(&raw.migration, rules, &mut report));
     let limits = limits::limits(&raw.limits, &mut report);
     let telemetry = telemetry(&raw.telemetry, &mut report);
     let Report { problems, warnings, notes, key_files, .. } = report;
@@ -47,6 +51,8 @@ pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) 
             key_rules: key_rules?,
             upload: upload?.life,
             download: download?,
+            files: files?,
+            legacy_urls: legacy_urls?,
             limits: limits?,
             telemetry: telemetry?,
             key_files,
@@ -66,6 +72,23 @@ pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) 
 pub(super) fn check_auth(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) -> Result<Auth, ConfigError> {
     let mut report = Report::new(sources, problems);
     auth::auth(raw, &mut report).ok_or(ConfigError { problems: report.problems })
+}
+
+/// The same for `[migration]` and `[keys]` alone.
+pub(super) fn check_migration(
+    raw: &RawConfig,
+    sources: &Sources,
+    problems: Vec<Problem>,
+) -> Result<Migration, ConfigError> {
+    let mut report = Report::new(sources, problems);
+    let longest = raw.storages.values().chain([&raw.storage]).map(|storage| storage.prefix.len()).max();
+    let migration = key_rules(&raw.keys, longest, &mut report).and_then(|key_rules| {
+        Some(Migration { legacy_urls: files::legacy_urls(&raw.migration, &key_rules, &mut report)?, key_rules })
+    });
+    match migration {
+        Some(migration) if report.problems.is_empty() => Ok(migration),
+        _ => Err(ConfigError { problems: report.problems }),
+    }
 }
 
 /// What is wrong so far, and what is worth a word.
@@ -163,7 +186,8 @@ impl Report<'_> {
     }
 }
 
-fn key_rules(raw: &RawKeys, storages: Option<&[Storage]>, r: &mut Report<'_>) -> Option<KeyRules> {
+/// `longest` is the length of the longest `storage.prefix`.
+fn key_rules(raw: &RawKeys, longest: Option<usize>, r: &mut Report<'_>) -> Option<KeyRules> {
     let root = Some(raw.files_root.clone()).filter(|root| root.is_empty() || check_segments(root).is_ok());
     let root = r.require("keys.files_root", root, || {
         format!("is `{}`; it must be a folder name without `/` at its ends, or empty", raw.files_root)
@@ -171,8 +195,7 @@ fn key_rules(raw: &RawKeys, storages: Option<&[Storage]>, r: &mut Report<'_>) ->
     let formats = [("path", KeyFormat::Path), ("content-addressed", KeyFormat::ContentAddressed)];
     let format = r.choice("keys.format", &raw.format, &formats);
     // A key must fit behind the longest prefix, or it would be a key in one storage and none in another.
-    let longest = storages?.iter().map(|storage| storage.prefix.len()).max().unwrap_or_default();
-    Some(KeyRules { files_root: root?, format: format?, max_bytes: MAX_KEY_BYTES.saturating_sub(longest) })
+    Some(KeyRules { files_root: root?, format: format?, max_bytes: MAX_KEY_BYTES.saturating_sub(longest?) })
 }
 
 fn life(section: &str, raw: &RawLife, r: &mut Report<'_>) -> Option<Life> {

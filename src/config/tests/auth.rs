@@ -9,7 +9,7 @@ fn the_readmes_examples_are_configurations() {
     const AUTH: &str = "[auth]\nhs256_secret = '0123456789abcdef0123456789abcdef'\n";
     const KEY: &str = "access_key_id = 'a'\nsecret_access_key = 'b'\n";
     let readme = include_str!("../../../README.md");
-    let (mut auth, mut storage, mut revoked) = (0, 0, 0);
+    let (mut auth, mut storage, mut migration, mut revoked) = (0, 0, 0, 0);
     for block in readme.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()) {
         let text = if block.contains("auth") {
             auth += 1;
@@ -20,6 +20,9 @@ fn the_readmes_examples_are_configurations() {
         } else if block.contains("[storage]") {
             storage += 1;
             format!("{AUTH}{block}{KEY}")
+        } else if block.contains("[migration]") {
+            migration += 1;
+            format!("{GOOD}{block}")
         } else {
             revoked += 1;
             assert!(Revoked::parse(block).is_ok(), "{block}");
@@ -30,7 +33,7 @@ fn the_readmes_examples_are_configurations() {
             assert!(error.problems.iter().all(unreadable), "{block}: {error}");
         }
     }
-    assert_eq!((auth, storage, revoked), (9, 10, 1));
+    assert_eq!((auth, storage, migration, revoked), (9, 10, 1, 1));
 }
 
 const STORAGE_ONLY: &str =

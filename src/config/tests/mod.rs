@@ -1,5 +1,6 @@
 mod auth;
 mod credentials;
+mod files;
 mod storages;
 
 use std::io::Write as _;
