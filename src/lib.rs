@@ -21,6 +21,7 @@
 //! * [`check_token`]: what a token gives, for operators.
 //! * [`doctor`]: what is wrong with the bucket, for operators.
 //! * [`limits`]: what is taken on at once, and from one store and subject.
+//! * [`migrate`]: rows with old URLs get keys, for operators.
 //! * `files`: reading what others write while we run.
 //! * `outbound`: what all calls to others have in common.
 //! * [`storage`]: calls to the bucket.
@@ -52,6 +53,7 @@ pub mod domain;
 mod files;
 pub mod identity;
 pub mod limits;
+pub mod migrate;
 mod outbound;
 mod reload;
 pub mod run;

@@ -10,6 +10,7 @@ use filesync_signer::config::{self, Config, ConfigError, Storage, inherited_list
 use filesync_signer::doctor::{self, CorsFormat, Pages, Status, cors_document};
 use filesync_signer::domain::store::StoreId;
 use filesync_signer::domain::token::{MintClaims, mint_hs256};
+use filesync_signer::migrate::{Members, migrate_keys};
 use filesync_signer::run::{listen, run};
 use filesync_signer::server::{harden, is_root, log_panics, system_clock};
 use filesync_signer::telemetry::logs;
@@ -55,6 +56,8 @@ enum Command {
     CheckToken(CheckToken),
     /// Tries the configured bucket with throw-away objects, one line a check. Ends with 1 if one fails.
     Check(Check),
+    /// Adds to stored rows, JSON lines on standard input, the keys that their old URLs name. Ends with 1 if one cannot be mapped.
+    MigrateKeys(MigrateKeys),
     /// Prints the CORS document that the bucket needs for the pages of this configuration.
     Cors(CorsArgs),
 }
@@ -122,6 +125,19 @@ struct Check {
     /// Adds the CORS rule to the bucket where it is missing and the provider has the API.
     #[arg(long)]
     fix_cors: bool,
+}
+
+#[derive(Args)]
+struct MigrateKeys {
+    /// Where old URLs begin, instead of `migration.legacy_urls`. May be repeated.
+    #[arg(long = "legacy-url", value_name = "URL")]
+    legacy_urls: Vec<String>,
+    /// The member of a row that holds its URL.
+    #[arg(long, value_name = "NAME", default_value = "remoteUrl")]
+    url_member: String,
+    /// The member that gets the key; a row in which it is not empty stays as it is.
+    #[arg(long, value_name = "NAME", default_value = "remoteKey")]
+    key_member: String,
 }
 
 #[derive(Args)]
@@ -194,6 +210,7 @@ fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Token(token) => print(&mint(file.as_deref(), &set, &token)?),
         Command::CheckToken(CheckToken { token }) => explain(file.as_deref(), &set, &token),
         Command::Check(check) => examine(&config::load(file.as_deref(), &set)?, &check),
+        Command::MigrateKeys(options) => migrate(file.as_deref(), set, options),
         Command::Cors(CorsArgs { format, storage }) => {
             let config = config::load(file.as_deref(), &set)?;
             let pages = Pages::of(&config, storage_named(&config, &storage)?);
@@ -305,6 +322,27 @@ fn examine(config: &Config, options: &Check) -> Result<(), Failure> {
         print(&serde_json::to_string_pretty(&lines).map_err(|error| Failure::Run(error.to_string()))?)?;
     }
     if lines.iter().any(|line| line.status == Status::Fail) { Err(Failure::No) } else { Ok(()) }
+}
+
+/// Needs no more of the configuration than `[migration]` and `[keys]`.
+fn migrate(file: Option<&Path>, mut set: Vec<(String, String)>, options: MigrateKeys) -> Result<(), Failure> {
+    let MigrateKeys { legacy_urls, url_member, key_member } = options;
+    if !legacy_urls.is_empty() {
+        let list = serde_json::to_string(&legacy_urls).map_err(|error| Failure::Usage(error.to_string()))?;
+        set.push(("migration.legacy_urls".to_owned(), list));
+    }
+    if url_member == key_member {
+        return Err(Failure::Usage(format!("--url-member and --key-member are both `{url_member}`")));
+    }
+    let rules = config::read(file, &set)?.check_migration()?;
+    if rules.legacy_urls.is_empty() {
+        return Err(Failure::Usage(
+            "migration.legacy_urls is empty; list where old URLs begin, or give --legacy-url".to_owned(),
+        ));
+    }
+    let counts = migrate_keys(&rules, &Members { url: url_member, key: key_member });
+    let counts = counts.map_err(|error| Failure::Run(error.to_string()))?;
+    if counts.unmapped > 0 { Err(Failure::No) } else { Ok(()) }
 }
 
 fn storage_named<'a>(config: &'a Config, name: &str) -> Result<&'a Storage, Failure> {
