@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use hyper::body::Bytes;
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
+use serde::de::Deserialize;
+use tokio::time::Instant;
 
 use super::ApiError;
 use crate::domain::json;
@@ -19,6 +20,8 @@ pub struct Call<'a> {
     pub now: Timestamp,
     /// The path as sent, without `server.base_path`.
     pub path: &'a str,
+    /// When the request has used up its time.
+    pub ends: Instant,
     /// The query as sent, without `?`.
     pub query: &'a str,
     /// The body of a POST, within its limit; empty otherwise.
@@ -27,7 +30,7 @@ pub struct Call<'a> {
 
 impl<'a> Call<'a> {
     /// The body as one JSON object. Unknown members are ignored, duplicate ones refused.
-    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+    pub(super) fn json<'b, T: Deserialize<'b>>(&'b self) -> Result<T, ApiError> {
         Ok(json::object(&self.body)?)
     }
 

@@ -15,12 +15,12 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use super::cors::is_preflight;
-use super::credential;
 use super::reply::Redirect;
-use super::{AnswerBody, ApiError, App, Call, Endpoint, Reply, Route, exact_routes, files};
+use super::{AnswerBody, ApiError, App, Call, Endpoint, Reply, Route, exact_routes};
+use super::{batch, credential, files};
 use crate::domain::policy::Caller;
 use crate::telemetry::request_id::{RequestId, X_REQUEST_ID};
 
@@ -62,10 +62,10 @@ impl App {
             self.preflight(&parts, &mut headers)
         } else {
             let (path, query) = (self.below_base(parts.uri.path()), parts.uri.query().unwrap_or_default());
-            let call = Call { request_id: id.as_str(), now, path, query, body: Bytes::new() };
-            timeout(self.server.request_timeout, self.answer(&parts, body, call, &mut trace))
-                .await
-                .unwrap_or(Err(ApiError::RequestTimeout))
+            let begun = tokio::time::Instant::from_std(started);
+            let ends = begun.checked_add(self.server.request_timeout).unwrap_or(begun);
+            let call = Call { request_id: id.as_str(), now, ends, path, query, body: Bytes::new() };
+            timeout_at(ends, self.answer(&parts, body, call, &mut trace)).await.unwrap_or(Err(ApiError::RequestTimeout))
         };
         let reply = outcome.unwrap_or_else(|error| {
             trace.cause = cause(&error);
@@ -104,6 +104,11 @@ impl App {
                 let _place_at_bucket = self.limits.admit_to_bucket()?;
                 handler(self, &caller, &call).await
             }
+            Endpoint::Batch(handler) => {
+                let _place = self.limits.admit()?;
+                let caller = self.admit(route, parts, body, &mut call, trace).await?;
+                handler(self, &caller, &call).await
+            }
         }
     }
 
@@ -126,7 +131,7 @@ impl App {
         self.limits.charge_subject(&caller)?;
         if route.method == "POST" {
             check_json(&parts.headers)?;
-            call.body = self.read_body(body).await?;
+            call.body = self.read_body(body, batch::body_limit(route, &self.server)).await?;
         }
         Ok(caller)
     }
@@ -187,12 +192,11 @@ impl App {
         Ok(methods.join(", "))
     }
 
-    async fn read_body<B>(&self, body: B) -> Result<Bytes, ApiError>
+    async fn read_body<B>(&self, body: B, limit: usize) -> Result<Bytes, ApiError>
     where
         B: Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let limit = self.server.max_body_bytes;
         // What says that it is too large is not read at all.
         if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
             return Err(ApiError::BodyTooLarge { limit });
@@ -255,7 +259,7 @@ fn check_json(headers: &HeaderMap) -> Result<(), ApiError> {
 }
 
 /// What only the log may know of a failure.
-fn cause(error: &ApiError) -> Option<String> {
+pub(super) fn cause(error: &ApiError) -> Option<String> {
     match error {
         ApiError::Unauthorized(reason) => Some(reason.map_or_else(|| "no token".to_owned(), |r| r.to_string())),
         other => std::error::Error::source(other).map(|source| {

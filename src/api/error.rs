@@ -29,6 +29,7 @@ const RETRY_AFTER_SECS: u32 = 5;
 pub const CODES: &[(&str, u16, &str)] = &[
     ("invalid_request", 400, "A field or parameter is missing, of the wrong type, doubled or out of range"),
     ("invalid_json", 400, "The body is not one JSON object in UTF-8 without duplicate members"),
+    ("batch_too_large", 400, "A batch has more than 1,000 entries"),
     ("invalid_key", 400, "The key breaks the rules for keys"),
     ("unknown_url", 400, "`url` is under none of `migration.legacy_urls`, or has a fragment or a `versionId`"),
     ("invalid_content_type", 400, "`contentType` is no media type"),
@@ -52,7 +53,11 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("object_differs", 409, "`/confirm` only: the object is another than asked for; `differs` says in what"),
     ("checksum_unknown", 409, "`/confirm` only: the bucket keeps no checksum of the object to compare with"),
     ("gone", 410, "`/upload` only: bytes never cross this service; the sentence says where they go"),
-    ("body_too_large", 413, "The request's body is over `server.max_body_bytes`"),
+    (
+        "body_too_large",
+        413,
+        "The request's body is over `server.max_body_bytes`, or `max_batch_body_bytes` for a batch",
+    ),
     ("upload_too_large", 413, "`contentLength` is over `upload.max_bytes`, the token's `max_upload_bytes`, or 5 GiB"),
     ("uri_too_long", 414, "Path and query are over `server.max_uri_bytes`"),
     ("unsupported_media_type", 415, "The body is not `application/json` in UTF-8"),
@@ -99,6 +104,12 @@ pub enum ApiError {
     /// A body that is not JSON.
     #[error("the body is not valid JSON: {0}")]
     InvalidJson(String),
+    /// More at once than is taken.
+    #[error("a batch has at most {limit} entries")]
+    BatchTooLarge {
+        /// The limit.
+        limit: usize,
+    },
     /// A key that is none.
     #[error("{0}")]
     InvalidKey(#[from] KeyError),
@@ -259,13 +270,30 @@ struct ErrorBody<'a> {
     request_id: &'a str,
 }
 
+/// A failure as one entry of a batch, which has no headers of its own.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FailedEntry {
+    status: u16,
+    error: String,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u32>,
+}
+
 impl ApiError {
+    pub(super) fn entry(&self) -> FailedEntry {
+        let (status, code) = (self.status().as_u16(), self.code());
+        FailedEntry { status, error: self.to_string(), code, retry_after: self.retry_after() }
+    }
+
     /// The stable code. Clients match on it, never on the text.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
             Self::InvalidRequest(_) => "invalid_request",
             Self::InvalidJson(_) => "invalid_json",
+            Self::BatchTooLarge { .. } => "batch_too_large",
             Self::InvalidKey(_) => "invalid_key",
             Self::UnknownUrl(_) => "unknown_url",
             Self::Upload(refused) => upload_code(refused),
@@ -358,6 +386,7 @@ mod tests {
         vec![
             ApiError::InvalidRequest(String::new()),
             ApiError::InvalidJson(String::new()),
+            ApiError::BatchTooLarge { limit: 1 },
             KeyError::Empty.into(),
             LegacyError::Unlisted.into(),
             UploadRefused::ContentType.into(),

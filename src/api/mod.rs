@@ -13,6 +13,7 @@
 //! (route, token, body, decision) is one straight function in `dispatch`
 //! instead of the order in which layers happen to be stacked.
 
+mod batch;
 mod call;
 mod cors;
 mod credential;
@@ -131,6 +132,9 @@ pub enum Endpoint {
     Sign(fn(&App, &Caller, &Call<'_>) -> Result<Reply, ApiError>),
     /// A token. May wait for the bucket.
     Act(for<'a> fn(&'a App, &'a Caller, &'a Call<'a>) -> Pending<'a>),
+    /// A token. May wait for the bucket, and takes its places there itself: as many as it has calls at a time, and none
+    /// while it only signs.
+    Batch(for<'a> fn(&'a App, &'a Caller, &'a Call<'a>) -> Pending<'a>),
 }
 
 /// One row of the surface.
@@ -155,5 +159,7 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
 
 /// Those whose path is the whole path.
 fn exact_routes() -> impl Iterator<Item = &'static Route> {
-    [urls::ROUTES, objects::ROUTES, livestore::ROUTES, files::ROUTES, health::ROUTES].into_iter().flatten()
+    [urls::ROUTES, objects::ROUTES, batch::ROUTES, livestore::ROUTES, files::ROUTES, health::ROUTES]
+        .into_iter()
+        .flatten()
 }

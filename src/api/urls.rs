@@ -90,7 +90,7 @@ impl Serialize for Signed<'_> {
 }
 
 /// What is asked of a download, in a query or in a batch.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DownloadRequest<'a> {
     #[serde(borrow)]
@@ -114,6 +114,11 @@ impl<'a> DownloadRequest<'a> {
             version_id: params.get("versionId")?,
             expires_in: params.integer("expiresIn")?,
         })
+    }
+
+    /// For nothing but this.
+    pub(super) fn of_key(key: Cow<'a, str>, expires_in: Option<i64>) -> Self {
+        Self { key: Some(key), expires_in, ..Self::default() }
     }
 }
 
@@ -177,6 +182,14 @@ pub(super) struct UploadRequest {
     content_length: Option<u64>,
     checksum_sha256: Option<String>,
     expires_in: Option<i64>,
+}
+
+impl UploadRequest {
+    /// With this life, unless it asks for its own.
+    pub(super) fn or_expires_in(mut self, expires_in: Option<i64>) -> Self {
+        self.expires_in = self.expires_in.or(expires_in);
+        self
+    }
 }
 
 /// `POST /upload-url`

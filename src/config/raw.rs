@@ -98,6 +98,7 @@ pub struct RawServer {
     pub max_headers: usize,
     pub max_uri_bytes: usize,
     pub max_body_bytes: usize,
+    pub max_batch_body_bytes: usize,
     pub tls: RawTls,
 }
 
@@ -127,6 +128,7 @@ impl Default for RawServer {
             max_headers: 64,
             max_uri_bytes: 8 * 1024,
             max_body_bytes: 64 * 1024,
+            max_batch_body_bytes: 1024 * 1024,
             tls: RawTls::default(),
         }
     }

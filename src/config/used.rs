@@ -194,6 +194,8 @@ pub struct Server {
     pub max_uri_bytes: usize,
     /// Bytes of a request's body.
     pub max_body_bytes: usize,
+    /// The same of a batch.
+    pub max_batch_body_bytes: usize,
 }
 
 /// `[server.tls]`. Both files are PEM, and followed.

@@ -7,7 +7,8 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 /// Why bytes are not the JSON object that was expected.
 #[derive(Debug, thiserror::Error)]
@@ -26,13 +27,29 @@ pub enum JsonError {
 ///
 /// [`JsonError::Syntax`] when `bytes` are not one object in UTF-8 without
 /// duplicate members, [`JsonError::Shape`] when it does not fit `T`.
-pub fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
-    // serde reads a struct from an array too; a request is an object.
-    if bytes.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{') {
+pub fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, JsonError> {
+    if !is_object(bytes) {
         return Err(JsonError::Syntax("not a JSON object".to_owned()));
     }
     serde_json::from_slice::<UniqueMembers>(bytes).map_err(|error| JsonError::Syntax(short(&error)))?;
     serde_json::from_slice(bytes).map_err(|error| JsonError::Shape(short(&error)))
+}
+
+/// Reads one object inside another that [`object`] has read, so that its mistakes are its own.
+///
+/// # Errors
+///
+/// [`JsonError::Shape`] when it is no object, or does not fit `T`.
+pub fn part<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, JsonError> {
+    if !is_object(raw.get().as_bytes()) {
+        return Err(JsonError::Shape("not a JSON object".to_owned()));
+    }
+    serde_json::from_str(raw.get()).map_err(|error| JsonError::Shape(short(&error)))
+}
+
+/// serde reads a struct from an array too; a request is an object.
+fn is_object(bytes: &[u8]) -> bool {
+    bytes.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{')
 }
 
 /// serde quotes the offending value; a sentence is enough of it.

@@ -2,7 +2,8 @@
 //!
 //! # What is charged to whom
 //!
-//! * Every request with a good token is charged to its subject, also one that is then refused.
+//! * Every request with a good token is charged to its subject, also one that is then refused. Of a batch, so is every
+//!   operation after the first.
 //! * A store is charged when a key of it was granted, and only then. A request for a foreign key is refused before, so
 //!   nobody can use up the rate of a store that their token does not name. A token of many stores is charged at the one
 //!   that the key is in.
@@ -126,7 +127,7 @@ impl Limits {
         self.bucket_calls.enter().ok_or(Limited::Overloaded)
     }
 
-    /// Charges one request to who makes it. Tokens without a subject share that of their first store.
+    /// Charges one request, or one operation of a batch, to who makes it. Tokens without a subject share that of their first store.
     ///
     /// # Errors
     ///

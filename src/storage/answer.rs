@@ -81,8 +81,11 @@ impl Answer {
             && !self.start().contains("<Error")
     }
 
-    /// What it means for another attempt.
+    /// What it means for another attempt. What became of each key of many is no word about the bucket.
     pub(super) fn outcome(&self) -> Outcome {
+        if self.status == StatusCode::OK && !self.is_of_another_server() && self.start().contains("<DeleteResult") {
+            return Outcome::Answered;
+        }
         Outcome::of_answer(self.status.as_u16(), &self.code())
     }
 
@@ -142,9 +145,13 @@ fn start_of(body: &[u8]) -> Cow<'_, str> {
 
 /// The text of the first such element, as `Code` in an S3 error document.
 pub(crate) fn element(body: &str, name: &str) -> String {
-    const MAX_CHARS: usize = 64;
     let (start, end) = (format!("<{name}>"), format!("</{name}>"));
-    let text = body.split_once(&start).and_then(|(_, rest)| rest.split_once(&end)).map_or("", |(text, _)| text);
+    loggable_code(body.split_once(&start).and_then(|(_, rest)| rest.split_once(&end)).map_or("", |(text, _)| text))
+}
+
+/// A code, cut to what may stand in a log.
+pub(super) fn loggable_code(text: &str) -> String {
+    const MAX_CHARS: usize = 64;
     text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(MAX_CHARS).collect()
 }
 

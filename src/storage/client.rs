@@ -5,6 +5,7 @@
 //! How often each is tried is decided in `attempts`.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -83,7 +84,9 @@ pub struct BucketClient {
     signers: Arc<Signers>,
     pub(super) first_byte_timeout: Duration,
     pub(super) call_timeout: Duration,
-    all_versions: bool,
+    pub(super) all_versions: bool,
+    /// It has refused to delete many objects by one call, as some servers do.
+    pub(super) lacks_delete_many: AtomicBool,
     pub(super) condition: Condition,
 }
 
@@ -120,6 +123,7 @@ impl BucketClient {
             first_byte_timeout: storage.first_byte_timeout,
             call_timeout: storage.call_timeout,
             all_versions: storage.delete_all_versions,
+            lacks_delete_many: AtomicBool::new(false),
             condition: Condition::unknown(),
         })
     }
@@ -130,7 +134,7 @@ impl BucketClient {
     }
 
     /// Whether the grant is for this action, in this storage.
-    fn takes(&self, grant: &Grant, action: Action) -> Result<(), BucketError> {
+    pub(super) fn takes(&self, grant: &Grant, action: Action) -> Result<(), BucketError> {
         let fits = grant.action() == action && grant.storage() == self.signers.storage();
         if fits { Ok(()) } else { Err(BucketError::WrongGrant) }
     }

@@ -4,7 +4,7 @@
 //! which asks for one constant key that no caller can name, and the bucket's
 //! CORS document, which `signer check` reads and writes for an operator.
 //!
-//! `client` and `versions` say what is asked, `attempts` how often, as `retry` and `breaker` decide it, and `answer` what
+//! `client`, `deletes` and `versions` say what is asked, `attempts` how often, as `retry` and `breaker` decide it, and `answer` what
 //! came back.
 
 mod answer;
@@ -14,6 +14,7 @@ mod breaker;
 mod client;
 mod cors;
 mod credentials;
+mod deletes;
 mod probe;
 mod provider;
 mod retry;
@@ -26,6 +27,8 @@ pub use client::{BucketClient, BucketError, ClientError, ObjectInfo};
 pub(crate) use client::{bucket_error, http_client};
 pub(crate) use credentials::KeyInForce;
 pub use credentials::Signers;
+pub(crate) use deletes::MAX_DELETES;
+pub use deletes::deletes_of;
 pub(crate) use probe::judge;
 pub use probe::{Health, HealthMonitor, ProbeFailure};
 pub use provider::{PROVIDERS, Provider, RegionRule, Support};

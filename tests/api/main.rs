@@ -13,6 +13,7 @@
 mod answers;
 mod auth;
 mod aws;
+mod batch;
 mod behind;
 mod bucket;
 mod bucket_faults;

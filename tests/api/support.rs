@@ -200,8 +200,13 @@ impl FakeServer {
                         let Ok(byte) = stream.read_u8().await else { return };
                         head.push(byte);
                     }
+                    let mut request = String::from_utf8(head).unwrap();
+                    let length = request.lines().find_map(|line| line.strip_prefix("content-length: "));
+                    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+                    let Ok(_) = stream.read_exact(&mut body).await else { return };
+                    request.push_str(&String::from_utf8(body).unwrap());
                     count.fetch_add(1, Ordering::SeqCst);
-                    asked.lock().unwrap().push(String::from_utf8(head).unwrap());
+                    asked.lock().unwrap().push(request);
                     let answer = answer.lock().unwrap().clone();
                     // An empty answer is a bucket that hangs.
                     if answer.is_empty() {
@@ -238,7 +243,7 @@ impl FakeServer {
         self.count.load(Ordering::SeqCst)
     }
 
-    /// The heads of the requests so far.
+    /// The requests so far.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }

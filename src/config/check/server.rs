@@ -43,6 +43,7 @@ pub(super) fn server(raw: &RawServer, r: &mut Report<'_>) -> Option<Server> {
     let max_headers = r.size("server.max_headers", raw.max_headers, 8, 1024);
     let max_uri_bytes = r.size("server.max_uri_bytes", raw.max_uri_bytes, 1024, u16::MAX.into());
     let max_body_bytes = r.size("server.max_body_bytes", raw.max_body_bytes, 1024, MAX_REQUEST_BYTES);
+    let max_batch_body_bytes = r.size("server.max_batch_body_bytes", raw.max_batch_body_bytes, 1024, MAX_REQUEST_BYTES);
     let cors = cors(raw, r);
     let tls = tls(&raw.tls, r);
     Some(Server {
@@ -67,6 +68,7 @@ pub(super) fn server(raw: &RawServer, r: &mut Report<'_>) -> Option<Server> {
         max_headers: max_headers?,
         max_uri_bytes: max_uri_bytes?,
         max_body_bytes: max_body_bytes?,
+        max_batch_body_bytes: max_batch_body_bytes?,
     })
 }
 
