@@ -11,11 +11,17 @@ use std::time::Duration;
 use aws_lc_rs::{digest, hmac};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
+use filesync_signer::api::App;
+use filesync_signer::config;
 use filesync_signer::domain::key::{KeyFormat, KeyRules, MAX_KEY_BYTES, ObjectKey};
 use filesync_signer::domain::policy::{Action, Caller, decide};
 use filesync_signer::domain::sigv4::{BucketAddress, Credentials, Presigner, Terms};
 use filesync_signer::domain::token::{TokenRules, Verifier, VerifyKey, algorithm_named, is_symmetric};
 use filesync_signer::identity::{Authenticator, CacheLimits};
+use filesync_signer::storage::{Backend, Health, HealthMonitor};
+use http_body_util::{BodyExt as _, Full};
+use hyper::Request;
+use hyper::body::Bytes;
 use jiff::Timestamp;
 use jsonwebtoken::DecodingKey;
 use rusty_s3::S3Action as _;
@@ -152,6 +158,58 @@ fn presign_batch_1000(c: &mut Criterion) {
     });
 }
 
+/// A thousand downloads asked of the whole service, in process: at once, and one by one. Logging is off.
+fn batch_1000(c: &mut Criterion) {
+    let app = app();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let token = format!("Bearer {}", token(&Issuer::new("HS256")));
+    let answer = |method: &str, target: &str, body: Bytes| {
+        let request = Request::builder().method(method).uri(target).header("host", "signer.test");
+        let request = request.header("authorization", &token).header("content-type", "application/json");
+        let answer = runtime.block_on(app.respond(request.body(Full::new(body)).unwrap(), now()));
+        assert_eq!(answer.status(), 200);
+        answer
+    };
+    let keys: Vec<_> = (0..1000).map(|i| format!("{KEY}{i:04}")).collect();
+    let mut group = c.benchmark_group("batch_1000");
+    group.bench_function("one by one", |b| {
+        b.iter(|| {
+            for key in &keys {
+                black_box(answer("GET", &format!("/download-url?key={key}"), Bytes::new()));
+            }
+        });
+    });
+    let operations: Vec<_> = keys.iter().map(|key| json!({"op": "download", "key": key})).collect();
+    let items: Vec<_> =
+        keys.iter().map(|key| json!({"key": key, "contentLength": 1_048_576, "contentType": "image/png"})).collect();
+    for (path, body) in [
+        ("/download-urls", json!({ "keys": keys })),
+        ("/batch", json!({ "operations": operations })),
+        ("/upload-urls", json!({ "items": items })),
+    ] {
+        let body = Bytes::from(body.to_string());
+        let whole = runtime.block_on(answer("POST", path, body.clone()).into_body().collect()).unwrap().to_bytes();
+        assert_eq!(whole.windows(13).filter(|window| window == b"\"status\":200,").count(), 1000);
+        group.bench_function(path, |b| b.iter(|| answer("POST", path, body.clone())));
+    }
+    group.finish();
+}
+
+fn app() -> App {
+    let flags = [
+        ("auth.hs256_secret", std::str::from_utf8(issuer::SECRET).unwrap()),
+        ("storage.endpoint", "https://s3.test"),
+        ("storage.bucket", "files"),
+        ("storage.access_key_id", "AKIDEXAMPLE"),
+        ("storage.secret_access_key", "secret"),
+    ];
+    let config = config::from_flags(&flags.map(|(k, v)| (k.to_owned(), v.to_owned()))).unwrap();
+    let (health, _) = HealthMonitor::fixed(Health { verdict: Ok(()), checked_at: None });
+    let identity = Authenticator::start(&config.auth).unwrap();
+    let storage = Backend::with_health(&config.storage, now, |_| health).unwrap();
+    App::new(&config, identity, vec![storage])
+}
+
 fn rusty_s3() -> (rusty_s3::Bucket, rusty_s3::Credentials) {
     let endpoint = "https://s3.test".parse().unwrap();
     let bucket = rusty_s3::Bucket::new(endpoint, rusty_s3::UrlStyle::Path, "files", "us-east-1").unwrap();
@@ -187,5 +245,5 @@ fn decision(c: &mut Criterion) {
     c.bench_function("decide", |b| b.iter(|| decide(black_box(&caller), Action::Get, key.clone()).unwrap()));
 }
 
-criterion_group!(benches, presign_get, presign_put_bound, presign_batch_1000, verify, decision);
+criterion_group!(benches, presign_get, presign_put_bound, presign_batch_1000, batch_1000, verify, decision);
 criterion_main!(benches);
