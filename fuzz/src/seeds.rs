@@ -94,6 +94,16 @@ fn app_requests() -> Vec<Vec<u8>> {
     ] {
         all.push(odd.to_owned());
     }
+    let ops = ["download", "upload", "delete-url", "delete", "head"];
+    let of = |key: &str| ops.map(|op| json!({"op": op, "key": key, "expiresIn": 60}));
+    let operations = [of("s1/f"), of("s3/f"), of("s1/../s2/f"), of("s1/&<>\"' ")].concat();
+    for (path, body) in [
+        ("/batch", json!({ "operations": operations })),
+        ("/download-urls", json!({"keys": ["s1/f", "s3/f", "s1//f", 1]})),
+        ("/upload-urls", json!({"items": [{"key": "s1/f", "contentLength": 5}, {"key": "s3/f"}, "s1/f"]})),
+    ] {
+        all.push(format!("POST {path}\nauthorization: Bearer $one\ncontent-type: application/json\n\n{body}"));
+    }
     texts(all)
 }
 
@@ -217,6 +227,8 @@ fn s3_answers() -> Vec<Vec<u8>> {
          </ListVersionsResult>",
         "<ListVersionsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Version><Key>s1/a&#47;b</Key>\
          <VersionId>1</VersionId></Version></ListVersionsResult>",
+        "<DeleteResult><Deleted><Key>s1/a</Key></Deleted><Error><Key>s1/ab</Key><Code>AccessDenied</Code></Error>\
+         <Deleted><Key>s1/a&#32;b&#43;c</Key></Deleted><Error><Key>s1/a/b</Key><Code>NoSuchKey</Code></Error></DeleteResult>",
     ])
 }
 

@@ -73,7 +73,13 @@ impl Service {
         }
         for asked in self.app.s3.take_asked() {
             let target = asked.split(' ').nth(1).unwrap();
-            assert_inside(target.split('?').next().unwrap(), stores);
+            let path = target.split('?').next().unwrap();
+            if asked.starts_with("POST ") {
+                assert!(path == BUCKET_PATH && target.contains("&delete=&"), "{target}");
+                assert_keys_inside(&asked, stores);
+            } else {
+                assert_inside(path, stores);
+            }
         }
     }
 }
@@ -86,6 +92,14 @@ fn check_body(answer: &Answer, stores: &[&str]) {
         assert!(body.get("url").is_none(), "a URL in a refusal");
     } else if let Some(url) = body["url"].as_str() {
         check_signed(url, &body, stores);
+    }
+    for entry in body["results"].as_array().into_iter().flatten() {
+        let known = |(code, status, _): &(&str, u16, &str)| entry["code"] == *code && entry["status"] == *status;
+        let failed = !matches!(entry["status"].as_u64(), Some(200 | 204));
+        assert!(!failed || CODES.iter().any(known) && entry.get("url").is_none(), "{entry}");
+        if let Some(url) = entry["url"].as_str() {
+            check_signed(url, entry, stores);
+        }
     }
 }
 
@@ -107,6 +121,16 @@ fn check_url(url: &str, stores: &[&str]) -> String {
         assert!(known && !names[..i].contains(name), "{name} in the query");
     }
     assert_inside(path, stores)
+}
+
+/// What is deleted together is the caller's, each of it.
+fn assert_keys_inside(asked: &str, stores: &[&str]) {
+    let texts = asked.split("<Key>").skip(1).map(|rest| rest.split_once("</Key>").unwrap().0);
+    for text in texts {
+        let key = quick_xml::escape::unescape(text).unwrap();
+        let path = percent_encoding::utf8_percent_encode(&key, percent_encoding::NON_ALPHANUMERIC).to_string();
+        assert_eq!(assert_inside(&format!("{BUCKET_PATH}{path}"), stores), key);
+    }
 }
 
 /// The key that a path opens: `/<bucket>/<a store of the caller>/…`, no dot segment, decoded once.

@@ -23,6 +23,9 @@ fn the_verdict_does_not_depend_on_the_route() {
             prop_assert_eq!(verdict(&answer), verdict(&first), "{}", route);
             prop_assert!(first.status != 200 || answer.json()["key"] == first.json()["key"]);
         }
+        for code in codes_in_a_batch(&key) {
+            prop_assert_eq!(&code, &verdict(&first), "in a batch");
+        }
         every.set(every.get() + 1);
         if every.get().is_multiple_of(20) {
             for answer in at_the_bucket(&key) {
@@ -31,6 +34,28 @@ fn the_verdict_does_not_depend_on_the_route() {
         }
         Ok(first.status == 200)
     });
+}
+
+/// The codes of what a batch and its shorthands say of a key.
+fn codes_in_a_batch(key: &str) -> Vec<String> {
+    let ops = ["download", "upload", "delete-url"];
+    let operations: Vec<_> = ops.iter().map(|op| json!({"op": op, "key": key})).collect();
+    let bodies = [
+        ("/batch", json!({ "operations": operations })),
+        ("/download-urls", json!({ "keys": [key] })),
+        ("/upload-urls", json!({ "items": [{ "key": key }] })),
+    ];
+    let mut codes = Vec::new();
+    for (path, body) in bodies {
+        let request = Request::builder().method("POST").uri(path).header("host", "signer.test");
+        let request =
+            request.header("authorization", tokens::bearer("$one")).header("content-type", "application/json");
+        let answer = service::ask(request, body.to_string().as_bytes(), &["$one"]).unwrap().json();
+        let results = answer["results"].as_array().unwrap();
+        codes.extend(results.iter().map(|entry| entry["code"].as_str().unwrap_or_default().to_owned()));
+    }
+    assert_eq!(codes.len(), 5);
+    codes
 }
 
 /// The code of a refusal; nothing for what was done.
