@@ -120,7 +120,7 @@ fn presign_put_bound(c: &mut Criterion) {
     ];
     let mut group = c.benchmark_group("presign_put_bound");
     let (presigner, grant) = (presigner(), decide(&caller(), Action::Put, key()).unwrap());
-    let terms = Terms { expires_secs: LIFE_SECS, headers: &BOUND, query: &[] };
+    let terms = Terms { expires_secs: LIFE_SECS, headers: &BOUND, ..Terms::default() };
     let url = presigner.presign(&grant, &terms, now()).unwrap();
     let headers = "content-length:1048576\ncontent-type:image/png\nhost:s3.test\n\
                    x-amz-checksum-sha256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n";

@@ -73,7 +73,7 @@ impl Signed<'_> {
 
 impl Serialize for Signed<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let SignedUrl { method, ref url, bound_headers, expires_secs, expires_at } = self.url;
+        let SignedUrl { method, ref url, bound_headers, expires_secs, expires_at, .. } = self.url;
         let answer = SignedUrlAnswer {
             method,
             url: url.expose(),

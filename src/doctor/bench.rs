@@ -180,7 +180,7 @@ impl<'a> Bench<'a> {
         let grant = decide(&self.caller, ask.action, ask.key.clone()).map_err(|denied| denied.to_string())?;
         let version = ask.version.map(|version| [("versionId", version)]);
         let query = version.as_ref().map_or_else(Default::default, <[_; 1]>::as_slice);
-        let terms = Terms { expires_secs: URL_LIFE_SECS, headers: ask.bound, query };
+        let terms = Terms { expires_secs: URL_LIFE_SECS, headers: ask.bound, query, ..Terms::default() };
         let now = (self.clock)().saturating_sub(ask.age).map_err(|error| error.to_string())?;
         let signed = site.signers.presign(&grant, &terms, now).map_err(|error| error.to_string())?;
         let method = if ask.preflight { "OPTIONS" } else { signed.method };

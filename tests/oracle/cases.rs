@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use filesync_signer::domain::disposition::{Disposition, content_disposition};
 use filesync_signer::domain::key::{KeyFormat, KeyRules, MAX_KEY_BYTES, ObjectKey};
 use filesync_signer::domain::policy::Action;
 use filesync_signer::domain::sigv4::MAX_EXPIRES_SECS;
@@ -160,6 +161,7 @@ pub(super) struct Case {
     pub(super) action: Action,
     pub(super) now: Timestamp,
     pub(super) expires_secs: u32,
+    pub(super) window_secs: u32,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) query: Vec<(&'static str, String)>,
 }
@@ -168,20 +170,42 @@ impl Case {
     pub(super) fn random(seed: u64, index: u64, site: &Site) -> Self {
         let r = &mut Random::new(seed, "case", index);
         let action = r.pick(&[Action::Get, Action::Head, Action::Put, Action::Delete]);
+        // Among them those that do not divide a day, so that some begin before midnight.
+        let window_secs = match r.below(8) {
+            0 => 900,
+            1 => DAY_SECS.try_into().unwrap(),
+            2 => u32::try_from(r.between(1, DAY_SECS)).unwrap(),
+            _ => 0,
+        };
+        let longest = MAX_EXPIRES_SECS - window_secs;
         let expires_secs = match r.below(5) {
             0 => 1,
-            1 => MAX_EXPIRES_SECS,
+            1 => longest,
             2 => 900,
-            _ => u32::try_from(r.between(1, MAX_EXPIRES_SECS.into())).unwrap(),
+            _ => u32::try_from(r.between(1, longest.into())).unwrap(),
         };
         Self {
             key: key(r, index),
             action,
             now: now(r, site.anchor),
             expires_secs,
+            window_secs,
             headers: headers(r, action),
             query: query(r, action),
         }
+    }
+
+    /// What the others are told, who know of no windows: the time, to the begin of its window.
+    pub(super) fn dated(&self) -> Timestamp {
+        match i64::from(self.window_secs) {
+            0 => self.now,
+            window => Timestamp::from_second(self.now.as_second() / window * window).unwrap(),
+        }
+    }
+
+    /// And a life that is a window longer.
+    pub(super) fn life_secs(&self) -> u32 {
+        self.expires_secs + self.window_secs
     }
 }
 
@@ -348,14 +372,18 @@ fn query(r: &mut Random, action: Action) -> Vec<(&'static str, String)> {
                 .push(("response-cache-control", r.pick(&["no-store", "private, max-age=31536000, immutable"]).into()));
         }
         if r.one_in(2) {
-            let name = unicode(r, 12);
-            query.push((
-                "response-content-disposition",
-                format!("attachment; filename=\"{name}\"; filename*=UTF-8''a%20b"),
-            ));
+            query.push(("response-content-disposition", disposition(r)));
         }
     }
     query
+}
+
+/// As callers get it, and one that is stranger.
+fn disposition(r: &mut Random) -> String {
+    let name = unicode(r, 12);
+    let kind = r.pick(&[Disposition::Attachment, Disposition::Inline]);
+    content_disposition(kind, Some(&name))
+        .unwrap_or_else(|_| format!("attachment; filename=\"{name}\"; filename*=UTF-8''a%20b"))
 }
 
 /// A case as the other side reads it, and as a difference is reported.
@@ -387,9 +415,9 @@ impl<'a> Line<'a> {
             token: site.token.as_deref(),
             method: case.action.method(),
             key: case.key.as_str(),
-            seconds: case.now.as_second(),
-            micros: case.now.subsec_microsecond(),
-            expires: case.expires_secs,
+            seconds: case.dated().as_second(),
+            micros: case.dated().subsec_microsecond(),
+            expires: case.life_secs(),
             headers: &case.headers,
             query: &case.query,
         }

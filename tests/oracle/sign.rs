@@ -36,7 +36,8 @@ pub(super) fn presigner(site: &Site) -> Presigner {
 pub(super) fn ours(presigner: &Presigner, caller: &Caller, case: &Case) -> String {
     let grant = decide(caller, case.action, case.key.clone()).unwrap();
     let (headers, query) = (borrowed(&case.headers), borrowed(&case.query));
-    let terms = Terms { expires_secs: case.expires_secs, headers: &headers, query: &query };
+    let (expires_secs, window_secs) = (case.expires_secs, case.window_secs);
+    let terms = Terms { expires_secs, window_secs, headers: &headers, query: &query };
     presigner.presign(&grant, &terms, case.now).unwrap().url.expose().to_owned()
 }
 
@@ -66,14 +67,14 @@ pub(super) fn by_rusty_s3(site: &Site, case: &Case) -> String {
         pairs
     };
     let url = rusty_s3::signing::sign(
-        &case.now,
+        &case.dated(),
         method,
         bucket.object_url(case.key.as_str()),
         &site.access_key,
         &site.secret_key,
         site.token.as_deref(),
         &site.region,
-        case.expires_secs.into(),
+        case.life_secs().into(),
         sorted(&case.query).into_iter(),
         sorted(&case.headers).into_iter(),
     );

@@ -12,7 +12,7 @@ pub(super) fn encode_value(out: &mut String, text: &str) {
 }
 
 /// `encoded_len` is what [`encoded_path_len`] said: a key that needs no encoding, as a hash does, is copied.
-pub(super) fn encode_path(out: &mut String, text: &str, encoded_len: usize) {
+pub(in crate::domain) fn encode_path(out: &mut String, text: &str, encoded_len: usize) {
     if encoded_len == text.len() {
         out.push_str(text);
     } else {
@@ -24,7 +24,7 @@ pub(super) fn encoded_value_len(text: &str) -> usize {
     encoded_len(text, |byte| !is_unreserved(byte))
 }
 
-pub(super) fn encoded_path_len(text: &str) -> usize {
+pub(in crate::domain) fn encoded_path_len(text: &str) -> usize {
     encoded_len(text, |byte| !is_unreserved(byte) && byte != b'/')
 }
 

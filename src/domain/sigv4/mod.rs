@@ -12,15 +12,20 @@
 //! # Why it is fast
 //!
 //! What does not change between calls is written once, when the presigner is
-//! made; the signing key changes once a day and is kept (`signing_key`). What is
+//! made; the signing key changes with the day and is kept (`signing_key`). What is
 //! left is one SHA-256 of the canonical request, one HMAC, and two allocations.
 
 mod encode;
 mod form;
 mod signing_key;
+mod span;
 mod terms;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod window_tests;
+#[cfg(test)]
+pub(in crate::domain) use tests::grant as test_grant;
 
 use std::fmt;
 
@@ -30,9 +35,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::policy::Grant;
 use super::utc::{BasicText, OutOfRange, UtcSecond};
-pub(in crate::domain) use encode::push_hex;
-use encode::{encode_path, encode_value, encoded_path_len, encoded_value_len};
-use signing_key::KeyOfTheDay;
+pub(in crate::domain) use encode::{encode_path, encoded_path_len, push_hex};
+use encode::{encode_value, encoded_value_len};
+use signing_key::DayKeys;
+use span::Span;
 
 pub use form::{FORM_TYPE, FormHeaders, sign_form};
 pub use terms::{BoundHeaders, MAX_BOUND_HEADERS, Terms};
@@ -93,10 +99,13 @@ pub struct SignedUrl {
     pub url: PresignedUrl,
     /// Names of the headers that the signature covers, sorted, in lower case.
     pub bound_headers: BoundHeaders,
-    /// Its life in seconds: `X-Amz-Expires`, less than was asked for when the credentials end sooner.
+    /// Seconds from the time of the call to the end: what was asked for, in a window up to a window more, and less
+    /// when the credentials end sooner.
     pub expires_secs: u32,
     /// The first second at which the URL is no longer good: `X-Amz-Date + X-Amz-Expires`.
     pub expires_at: UtcSecond,
+    /// Until then the same call gives the same text, as long as the credentials are the same; with a window only.
+    pub same_until: Option<UtcSecond>,
 }
 
 /// The text of a presigned URL. `Debug` and `Display` hide the query, because
@@ -163,7 +172,7 @@ pub struct Presigner {
     until_headers: SecretString,
     /// `/<region>/s3/aws4_request\n`, the rest of the scope after the day.
     scope: String,
-    key: KeyOfTheDay,
+    key: DayKeys,
     /// The first second of which the credentials no longer hold, since 1970.
     ends_at: Option<i64>,
 }
@@ -198,7 +207,7 @@ impl Presigner {
             until_date,
             until_headers: until_headers.into(),
             scope: format!("/{region}/s3/aws4_request\n"),
-            key: KeyOfTheDay::new(credentials.secret_access_key, region.to_owned()),
+            key: DayKeys::new(credentials.secret_access_key, region.to_owned()),
             ends_at: None,
         }
     }
@@ -210,21 +219,20 @@ impl Presigner {
         self
     }
 
-    /// Mints the URL for what was granted, dated `now` (fractions of a second dropped).
+    /// Mints the URL for what was granted, dated `now` (fractions of a second dropped) or to the begin of the window
+    /// that `now` lies in.
     ///
     /// # Errors
     ///
     /// [`PresignError`] when the clock, the life or the number of headers is out of range.
     pub fn presign(&self, grant: &Grant, terms: &Terms<'_>, now: Timestamp) -> Result<SignedUrl, PresignError> {
         let now = UtcSecond::new(now)?;
-        let terms = &Terms { expires_secs: self.cap(now, terms.expires_secs)?, ..*terms };
-        let expires_secs = terms.expires_secs;
-        let expires_at = end(now, expires_secs)?;
+        let span = Span::new(now, terms, self.ends_at)?;
         let headers = terms.headers_with(&self.host).ok_or(PresignError::TooManyHeaders)?;
         let headers = headers.as_slice();
         let method = grant.action().method();
 
-        let date = now.basic();
+        let date = span.begin.basic();
         let key = grant.key().as_str();
         let key_len = encoded_path_len(key);
 
@@ -233,7 +241,7 @@ impl Presigner {
         url.push_str(&self.path);
         encode_path(&mut url, key, key_len);
         let path_end = url.len();
-        self.write_query(&mut url, &date, headers, terms);
+        self.write_query(&mut url, &date, span.life_secs, headers, terms);
 
         // Canonical request and string to sign share a buffer, which neither outgrows.
         let mut scratch = String::with_capacity(url.len().saturating_add(CANONICAL_LEN));
@@ -243,7 +251,7 @@ impl Presigner {
         let hash = digest::digest(&digest::SHA256, scratch.as_bytes());
         scratch.clear();
         self.write_string_to_sign(&mut scratch, &date, &hash);
-        let signature = self.key.sign(now, date.day(), scratch.as_bytes());
+        let signature = self.key.sign(span.begin, date.day(), scratch.as_bytes());
 
         url.push_str("&X-Amz-Signature=");
         push_hex(&mut url, signature.as_ref());
@@ -251,19 +259,10 @@ impl Presigner {
             method,
             url: PresignedUrl(url),
             bound_headers: BoundHeaders::of(headers),
-            expires_secs,
-            expires_at,
+            expires_secs: span.left_secs(now),
+            expires_at: span.end,
+            same_until: span.same_until,
         })
-    }
-
-    /// The life that is asked for, or what is left of the credentials.
-    fn cap(&self, now: UtcSecond, expires_secs: u32) -> Result<u32, PresignError> {
-        let Some(end) = self.ends_at else { return Ok(expires_secs) };
-        let left = end.saturating_sub(now.unix());
-        if left <= 0 {
-            return Err(PresignError::NoCredentials);
-        }
-        Ok(u32::try_from(left).unwrap_or(u32::MAX).min(expires_secs))
     }
 
     /// The exact length of the URL, so that its buffer is allocated once.
@@ -288,13 +287,20 @@ impl Presigner {
 
     /// The canonical query: names in byte order, each once. Ours begin with an
     /// upper-case `X` and so precede every lower-case name in `terms.query`.
-    fn write_query(&self, url: &mut String, date: &BasicText, headers: &[(&'static str, &str)], terms: &Terms<'_>) {
+    fn write_query(
+        &self,
+        url: &mut String,
+        date: &BasicText,
+        life_secs: u32,
+        headers: &[(&'static str, &str)],
+        terms: &Terms<'_>,
+    ) {
         url.push_str(&self.until_day);
         url.push_str(date.day());
         url.push_str(&self.until_date);
         url.push_str(date.as_str());
         url.push_str("&X-Amz-Expires=");
-        push_number(url, terms.expires_secs);
+        push_number(url, life_secs);
         url.push_str(self.until_headers.expose_secret());
         push_names(url, headers, "%3B");
         for (name, value) in terms.sorted_query() {
@@ -313,13 +319,6 @@ impl Presigner {
         out.push_str(&self.scope);
         push_hex(out, request.as_ref());
     }
-}
-
-fn end(now: UtcSecond, expires_secs: u32) -> Result<UtcSecond, PresignError> {
-    if !(1..=MAX_EXPIRES_SECS).contains(&expires_secs) {
-        return Err(PresignError::Expires);
-    }
-    Ok(UtcSecond::from_unix(now.unix().saturating_add(i64::from(expires_secs)))?)
 }
 
 fn write_canonical_request(out: &mut String, method: &str, path: &str, query: &str, headers: &[(&'static str, &str)]) {

@@ -1,10 +1,11 @@
-//! The key that signs, derived once for each UTC day.
+//! The keys that sign, each derived once for its UTC day.
 //!
-//! Deriving it is four HMACs, more than all the rest of a signature. It depends
-//! on secret, region and day only, so one is kept; readers take it without a lock
-//! and whoever first sees another day puts the next one in its place. Two that
-//! see it at once derive the same key. A key that is dropped is wiped by aws-lc
-//! (`HMAC_CTX_cleanup`).
+//! Deriving one is four HMACs, more than all the rest of a signature. It depends
+//! on secret, region and day only, so two are kept: after midnight an upload is
+//! dated today, and a download whose window began before midnight yesterday.
+//! Readers take them without a lock, and whoever first sees another day puts the
+//! next one in the place of the one before last. Two that see it at once derive
+//! the same key. A key that is dropped is wiped by aws-lc (`HMAC_CTX_cleanup`).
 
 use std::sync::Arc;
 
@@ -18,11 +19,12 @@ use crate::domain::utc::UtcSecond;
 const SECS_PER_DAY: i64 = 86_400;
 const HMAC_LEN: usize = 32;
 
-/// A secret, and the key derived from it for the day that was last asked for.
-pub(super) struct KeyOfTheDay {
+/// A secret, and the keys derived from it for the even and the odd day that were last asked for.
+pub(super) struct DayKeys {
     secret: SecretString,
     region: String,
-    kept: ArcSwap<DayKey>,
+    even: ArcSwap<DayKey>,
+    odd: ArcSwap<DayKey>,
 }
 
 struct DayKey {
@@ -31,26 +33,27 @@ struct DayKey {
     key: hmac::Key,
 }
 
-impl KeyOfTheDay {
+impl DayKeys {
     pub(super) fn new(secret: SecretString, region: String) -> Self {
-        // A first one, so that there always is one.
-        let kept = ArcSwap::from_pointee(DayKey { day: 0, key: derive(&secret, "19700101", &region, "s3") });
-        Self { secret, region, kept }
+        // A first one, so that there always is one. No odd day is its.
+        let first = Arc::new(DayKey { day: 0, key: derive(&secret, "19700101", &region, "s3") });
+        Self { secret, region, even: ArcSwap::new(Arc::clone(&first)), odd: ArcSwap::new(first) }
     }
 
-    /// Signs with the key of the day that `now` lies in; `day` is its text, such as `20261122`.
-    pub(super) fn sign(&self, now: UtcSecond, day: &str, message: &[u8]) -> hmac::Tag {
-        hmac::sign(&self.of(now, day).key, message)
+    /// Signs with the key of the day that `date` lies in; `day` is its text, such as `20261122`.
+    pub(super) fn sign(&self, date: UtcSecond, day: &str, message: &[u8]) -> hmac::Tag {
+        hmac::sign(&self.of(date, day).key, message)
     }
 
-    fn of(&self, now: UtcSecond, day: &str) -> Guard<Arc<DayKey>> {
-        let number = now.unix() / SECS_PER_DAY;
-        let kept = self.kept.load();
+    fn of(&self, date: UtcSecond, day: &str) -> Guard<Arc<DayKey>> {
+        let number = date.unix() / SECS_PER_DAY;
+        let place = if number & 1 == 0 { &self.even } else { &self.odd };
+        let kept = place.load();
         if kept.day == number {
             return kept;
         }
         let next = Arc::new(DayKey { day: number, key: derive(&self.secret, day, &self.region, "s3") });
-        self.kept.store(Arc::clone(&next));
+        place.store(Arc::clone(&next));
         Guard::from_inner(next)
     }
 }
@@ -78,7 +81,7 @@ mod tests {
 
     #[test]
     fn the_key_changes_with_the_utc_day_and_comes_back() {
-        let key = KeyOfTheDay::new("secret".into(), "us-east-1".into());
+        let key = DayKeys::new("secret".into(), "us-east-1".into());
         let sign = |second, day| key.sign(at(second), day, b"message").as_ref().to_vec();
         let (first, last) = (sign(86_400, "19700102"), sign(172_799, "19700102"));
         assert_eq!(first, last);
@@ -91,14 +94,28 @@ mod tests {
 
     #[test]
     fn the_key_of_a_day_is_derived_once() {
-        let key = KeyOfTheDay::new("secret".into(), "us-east-1".into());
+        let key = DayKeys::new("secret".into(), "us-east-1".into());
         let (first, last) = (key.of(at(86_400), "19700102"), key.of(at(172_799), "19700102"));
         assert!(Arc::ptr_eq(&first, &last));
     }
 
+    /// A window that spans midnight: the days on either side of it do not drive each other out.
+    #[test]
+    fn yesterdays_key_stays_beside_todays() {
+        let key = DayKeys::new("secret".into(), "us-east-1".into());
+        for (yesterday, today) in
+            [((86_399, "19700101"), (86_400, "19700102")), ((172_799, "19700102"), (172_800, "19700103"))]
+        {
+            let of = |(second, day): (i64, &str)| Arc::clone(&key.of(at(second), day));
+            let (first_yesterday, first_today) = (of(yesterday), of(today));
+            assert!(Arc::ptr_eq(&first_yesterday, &of(yesterday)) && Arc::ptr_eq(&first_today, &of(today)));
+            assert!(!Arc::ptr_eq(&first_yesterday, &first_today));
+        }
+    }
+
     #[test]
     fn many_threads_at_midnight_all_sign_for_their_own_day() {
-        let key = KeyOfTheDay::new("secret".into(), "us-east-1".into());
+        let key = DayKeys::new("secret".into(), "us-east-1".into());
         let expected = [(0, "19700101"), (86_400, "19700102")]
             .map(|(second, day)| (second, day, key.sign(at(second), day, b"m").as_ref().to_vec()));
         std::thread::scope(|scope| {

@@ -12,6 +12,9 @@ pub const MAX_BOUND_HEADERS: usize = 11;
 pub struct Terms<'a> {
     /// Seconds until the URL ends, 1 to [`super::MAX_EXPIRES_SECS`].
     pub expires_secs: u32,
+    /// With more than 0, all that are minted within the same so many seconds since 1970 are dated to the first of
+    /// them, and so are one URL. Each lives so much longer: the last of them has the life that was promised, too.
+    pub window_secs: u32,
     /// Headers that the client must send, names in lower case, `host` excepted.
     pub headers: &'a [(&'static str, &'a str)],
     /// Query parameters that are signed too, such as `response-content-disposition`.
@@ -51,7 +54,7 @@ impl<'a> Sorted<'a> {
 }
 
 /// Names of the headers that a signature covers, sorted, in lower case.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct BoundHeaders {
     names: [&'static str; MAX_BOUND_HEADERS + 1],
     len: usize,

@@ -16,7 +16,7 @@ use crate::domain::route::StorageIndex;
 use crate::domain::store::{StoreId, StoreIdRule};
 
 /// A grant for `key` to the caller of store `s1`, by way of the one door.
-fn grant(action: Action, key: &str) -> Option<Grant> {
+pub(in crate::domain) fn grant(action: Action, key: &str) -> Option<Grant> {
     let rules = KeyRules { files_root: String::new(), format: KeyFormat::Path, max_bytes: MAX_KEY_BYTES };
     let key = ObjectKey::parse(key, &rules).ok()?;
     let caller = Caller {
@@ -33,7 +33,7 @@ fn grant(action: Action, key: &str) -> Option<Grant> {
     decide(&caller, action, key).ok()
 }
 
-fn credentials(session_token: Option<&str>) -> Credentials {
+pub(super) fn credentials(session_token: Option<&str>) -> Credentials {
     Credentials {
         access_key_id: "AKIAIOSFODNN7EXAMPLE".into(),
         secret_access_key: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into(),
@@ -41,7 +41,7 @@ fn credentials(session_token: Option<&str>) -> Credentials {
     }
 }
 
-fn address() -> BucketAddress {
+pub(super) fn address() -> BucketAddress {
     BucketAddress { scheme: "https".into(), host: "s3.test:9000".into(), path: "/files".into() }
 }
 
@@ -53,7 +53,7 @@ fn terms(expires_secs: u32) -> Terms<'static> {
     Terms { expires_secs, ..Terms::default() }
 }
 
-fn at(text: &str) -> Timestamp {
+pub(super) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
@@ -68,7 +68,7 @@ fn the_published_example_is_reproduced() {
     let headers = [("host", host)];
     let date = now.basic();
     let (mut query, mut request, mut to_sign) = (String::new(), String::new(), String::new());
-    presigner.write_query(&mut query, &date, &headers, &terms(86400));
+    presigner.write_query(&mut query, &date, 86400, &headers, &terms(86400));
     write_canonical_request(&mut request, "GET", "/test.txt", &query[1..], &headers);
     presigner.write_string_to_sign(&mut to_sign, &date, &digest::digest(&digest::SHA256, request.as_bytes()));
     let mut signature = String::new();
@@ -108,7 +108,7 @@ fn lives_and_clocks_out_of_range_are_refused() {
 fn more_headers_than_fit_are_an_error() {
     let headers = [("x-amz-meta-a", "b"); MAX_BOUND_HEADERS + 1];
     let sign = |headers| {
-        let terms = Terms { expires_secs: 60, headers, query: &[] };
+        let terms = Terms { headers, ..terms(60) };
         presigner().presign(&grant(Action::Put, "s1/f").unwrap(), &terms, at("2026-11-22T00:00:00Z"))
     };
     assert_eq!(sign(&headers).unwrap_err(), PresignError::TooManyHeaders);
@@ -191,7 +191,7 @@ proptest! {
         let length = length.map(|n| n.to_string());
         let headers: Vec<_> = length.iter().map(|n| ("content-length", n.as_str())).collect();
         let query: Vec<_> = file_name.iter().map(|n| ("response-content-disposition", n.as_str())).collect();
-        let terms = Terms { expires_secs, headers: &headers, query: &query };
+        let terms = Terms { headers: &headers, query: &query, ..terms(expires_secs) };
         let now = Timestamp::from_second(second).unwrap();
         let presigner = Presigner::new(address(), &region, credentials(token.as_deref()));
         let ours = presigner.presign(&grant, &terms, now).unwrap();
