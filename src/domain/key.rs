@@ -120,6 +120,12 @@ impl ObjectKey {
         self.0.rsplit('/').next().unwrap_or_default()
     }
 
+    /// Whether the object is named by the SHA-256 of its bytes, and so does not change.
+    #[must_use]
+    pub fn is_content_addressed(&self) -> bool {
+        is_sha256_hex(self.last_segment())
+    }
+
     /// The store that the key is in.
     #[must_use]
     pub fn first_segment(&self) -> &str {

@@ -1,4 +1,4 @@
-//! Media types (RFC 9110 section 8.3.1), as far as one may be signed.
+//! Media types (RFC 9110 section 8.3.1): which may be signed, and which run in a page.
 
 /// The longest media type that is signed, in bytes.
 const MAX_BYTES: usize = 255;
@@ -12,6 +12,37 @@ pub fn is_media_type(text: &str) -> bool {
     text.len() <= MAX_BYTES
         && essence.is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
         && parts.all(is_parameter)
+}
+
+/// Endings of names that servers and browsers give an active type to.
+const ACTIVE_ENDINGS: [&str; 22] = [
+    "html", "htm", "shtml", "xhtml", "xht", "xml", "xsl", "xslt", "xsd", "svg", "svgz", "js", "mjs", "cjs", "jsm",
+    "mht", "mhtml", "hta", "rss", "atom", "rdf", "mml",
+];
+
+/// Whether a browser that is led to a document of this type may run what is in it: HTML, all of XML with SVG, scripts,
+/// what carries other documents, and what browsers guess at (<https://mimesniff.spec.whatwg.org/>).
+#[must_use]
+pub fn is_active(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let Some((kind, subtype)) = essence.split_once('/') else { return true };
+    match kind {
+        "multipart" | "message" => true,
+        "text" | "application" | "unknown" if subtype == "unknown" => true,
+        _ => {
+            matches!(subtype, "html" | "xml" | "xsl" | "x-component")
+                || subtype.ends_with("+xml")
+                || subtype.starts_with("xml-")
+                || ["javascript", "ecmascript", "jscript", "livescript"].iter().any(|script| subtype.contains(script))
+        }
+    }
+}
+
+/// The same for a name, by what stands behind its last dot.
+#[must_use]
+pub fn is_active_name(name: &str) -> bool {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.trim_end());
+    ending.is_some_and(|ending| ACTIVE_ENDINGS.iter().any(|active| ending.eq_ignore_ascii_case(active)))
 }
 
 /// `name=token` or `name="text"`; the text without quotes, backslashes and semicolons.
@@ -31,6 +62,41 @@ fn is_token(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_runs_in_a_page_is_told_from_the_rest() {
+        for active in [
+            "text/html",
+            "Text/HTML; charset=utf-8",
+            "application/xhtml+xml",
+            "image/svg+xml",
+            "text/xml",
+            "application/xml",
+            "application/atom+xml",
+            "application/xml-dtd",
+            "text/javascript",
+            "application/x-javascript",
+            "text/javascript1.5",
+            "application/ecmascript",
+            "text/jscript",
+            "multipart/x-mixed-replace",
+            "message/rfc822",
+            "unknown/unknown",
+            "application/unknown",
+            "png",
+        ] {
+            assert!(is_active(active), "{active}");
+        }
+        for plain in ["image/png", "text/plain;charset=utf-8", "application/pdf", "application/json", "video/mp4"] {
+            assert!(!is_active(plain), "{plain}");
+        }
+        for active in ["a.svg", "a.b.HTML", ".htm", "x.JS ", "feed.rss"] {
+            assert!(is_active_name(active), "{active}");
+        }
+        for plain in ["svg", "a.svg.png", "html", "a.json", "a.", "", "a.svgx", "a.txt"] {
+            assert!(!is_active_name(plain), "{plain}");
+        }
+    }
 
     #[test]
     fn media_types_are_told_from_the_rest() {

@@ -13,12 +13,14 @@
 //! ```
 
 pub mod disposition;
+pub mod download;
 pub mod json;
 pub mod key;
 pub mod legacy;
 pub mod media_type;
 pub mod path;
 pub mod policy;
+pub mod public_url;
 pub mod route;
 pub mod sigv4;
 pub mod store;

@@ -174,7 +174,7 @@ impl UploadRules {
 }
 
 /// `image/*`, `*/*` or a whole type, against a type without its parameters.
-fn matches_type(pattern: &str, content_type: &str) -> bool {
+pub(super) fn matches_type(pattern: &str, content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match pattern.strip_suffix("/*") {
         Some("*") => true,
