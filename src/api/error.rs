@@ -10,7 +10,7 @@ use hyper::StatusCode;
 use serde::Serialize;
 
 use super::Reply;
-use crate::domain::disposition::FileNameError;
+use crate::domain::download::DownloadRefused;
 use crate::domain::json::JsonError;
 use crate::domain::key::KeyError;
 use crate::domain::legacy::LegacyError;
@@ -32,7 +32,13 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("batch_too_large", 400, "A batch has more than 1,000 entries"),
     ("invalid_key", 400, "The key breaks the rules for keys"),
     ("unknown_url", 400, "`url` is under none of `migration.legacy_urls`, or has a fragment or a `versionId`"),
-    ("invalid_content_type", 400, "`contentType` is no media type"),
+    ("invalid_content_type", 400, "`contentType` or `responseContentType` is no media type"),
+    ("response_type_not_allowed", 400, "`responseContentType` is not among `download.response_content_types`"),
+    (
+        "override_unavailable",
+        400,
+        "`filename`, `disposition`, `responseContentType` or `versionId` is given, and downloads are public: no signature carries it",
+    ),
     ("checksum_missing", 400, "`upload.checksum = \"require\"`, and neither `checksumSha256` nor the key gives one"),
     ("checksum_mismatch", 400, "`checksumSha256` is not the hash that the key ends in"),
     (
@@ -119,6 +125,9 @@ pub enum ApiError {
     /// An upload that breaks its rules.
     #[error("{0}")]
     Upload(#[from] UploadRefused),
+    /// A download that breaks its rules.
+    #[error("{0}")]
+    Download(#[from] DownloadRefused),
     /// No token, or one that is not accepted. The reason is logged, never sent.
     #[error("a valid bearer token is required")]
     Unauthorized(Option<TokenError>),
@@ -207,6 +216,15 @@ fn upload_code(refused: &UploadRefused) -> &'static str {
     }
 }
 
+fn download_code(refused: DownloadRefused) -> &'static str {
+    match refused {
+        DownloadRefused::FileName(_) | DownloadRefused::Disposition | DownloadRefused::VersionId => "invalid_request",
+        DownloadRefused::ContentType => "invalid_content_type",
+        DownloadRefused::ContentTypeNotAllowed => "response_type_not_allowed",
+        DownloadRefused::Public(_) => "override_unavailable",
+    }
+}
+
 fn bucket_sentence(error: &BucketError) -> &'static str {
     match error {
         BucketError::Unreachable(_) => "the bucket cannot be reached",
@@ -233,12 +251,6 @@ impl From<LegacyError> for ApiError {
             LegacyError::Key(error) => Self::InvalidKey(error),
             other => Self::UnknownUrl(other),
         }
-    }
-}
-
-impl From<FileNameError> for ApiError {
-    fn from(error: FileNameError) -> Self {
-        Self::InvalidRequest(error.to_string())
     }
 }
 
@@ -297,6 +309,7 @@ impl ApiError {
             Self::InvalidKey(_) => "invalid_key",
             Self::UnknownUrl(_) => "unknown_url",
             Self::Upload(refused) => upload_code(refused),
+            Self::Download(refused) => download_code(*refused),
             Self::Unauthorized(_) => "unauthorized",
             Self::Denied(Denied::NoStore) => "store_missing",
             Self::Denied(Denied::OutsideStore) => "key_outside_store",
@@ -390,6 +403,8 @@ mod tests {
             KeyError::Empty.into(),
             LegacyError::Unlisted.into(),
             UploadRefused::ContentType.into(),
+            DownloadRefused::ContentTypeNotAllowed.into(),
+            DownloadRefused::Public("filename").into(),
             UploadRefused::ChecksumMissing.into(),
             UploadRefused::ChecksumDiffers.into(),
             UploadRefused::ChecksumUnavailable.into(),

@@ -10,7 +10,6 @@ use super::urls::{self, DownloadRequest};
 use super::{ApiError, App, Call, Endpoint, Pending, Reply, Route, objects};
 use crate::domain::path::decode_path;
 use crate::domain::policy::{Action, Caller};
-use crate::domain::sigv4::SignedUrl;
 use crate::domain::utc::UtcSecond;
 
 pub(super) const ROUTES: &[Route] = &[Route {
@@ -67,11 +66,14 @@ fn redirect(app: &App, caller: &Caller, call: &Call<'_>, method: &'static str) -
     // Whatever the query says of them: the path is the key.
     (request.key, request.url, request.method) = (Some(decode_path(call.path)?), None, Some(method.into()));
     let signed = urls::signed_download(app, caller, &request, call.now)?;
-    let SignedUrl { url, expires_secs, expires_at, .. } = signed.url();
-    let mut location = HeaderValue::from_str(url.expose()).map_err(|_| ApiError::Internal)?;
+    let mut location = HeaderValue::from_str(signed.url()).map_err(|_| ApiError::Internal)?;
     // It opens the object for whoever reads it: not for `Debug`, nor for a compression table.
     location.set_sensitive(true);
-    let max_age = reusable_secs(call.now.as_second(), urls::refresh_after(*expires_at, *expires_secs), *expires_at);
+    let max_age = match signed.ends() {
+        Some((refresh_after, end)) => reusable_secs(call.now.as_second(), refresh_after, end),
+        // Public: kept for as long as a signed one would live, because who asks may lose the right to be led there.
+        None => Some(app.download.life.default_secs),
+    };
     // That of a HEAD is not kept: a cache could take it for the GET's, whose signature is another.
     Ok(Reply::redirect(location, max_age.filter(|_| method == "GET"), varies_on(app)))
 }

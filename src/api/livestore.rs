@@ -14,7 +14,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: "POST",
         path: "/v1/sign/download",
         needs: "read",
-        summary: "A signed GET for `{key, expiresIn?}`",
+        summary: "A signed GET for `{key, expiresIn?, filename?, disposition?, responseContentType?, versionId?}`",
         endpoint: Endpoint::Sign(urls::sign_download),
     },
     Route {

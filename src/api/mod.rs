@@ -34,7 +34,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
-use crate::config::{Config, Life, Server, TokenPlaces};
+use crate::config::{Config, Download, Life, Server, TokenPlaces};
 use crate::domain::key::{KeyRules, ObjectKey};
 use crate::domain::legacy::LegacyUrls;
 use crate::domain::policy::{Action, Caller, Grant, decide};
@@ -62,7 +62,7 @@ pub struct App {
     stored: Option<String>,
     legacy_urls: LegacyUrls,
     upload: Life,
-    download: Life,
+    download: Download,
     server: Server,
     limits: Limits,
     draining: AtomicBool,
@@ -81,7 +81,7 @@ impl App {
             stored: config.files.redirect.then(|| format!("/{}/", config.key_rules.files_root)),
             legacy_urls: config.legacy_urls.clone(),
             upload: config.upload,
-            download: config.download,
+            download: config.download.clone(),
             server: config.server.clone(),
             limits: Limits::new(&config.limits),
             draining: AtomicBool::new(false),

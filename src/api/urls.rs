@@ -1,4 +1,4 @@
-//! Signed URLs: `/download-url`, `/upload-url`, `/delete-url`.
+//! Signed URLs: `/download-url`, `/upload-url`, `/delete-url`; and public ones, where downloads are not signed.
 
 use std::borrow::Cow;
 
@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::call::Params;
 use super::{ApiError, App, Call, Endpoint, Reply, Route};
-use crate::domain::disposition::{Disposition, content_disposition};
+use crate::domain::download::DownloadClaim;
 use crate::domain::policy::{Action, Caller, Grant};
+use crate::domain::public_url::PublicBase;
 use crate::domain::sigv4::{BoundHeaders, SignedUrl, Terms};
 use crate::domain::upload::{UploadClaim, UploadHeaders};
 use crate::domain::utc::UtcSecond;
@@ -39,16 +40,47 @@ pub(super) const ROUTES: &[Route] = &[
     },
 ];
 
-/// Clients are told to fetch a new URL when this share of the life is over.
+/// Clients are told to fetch a new URL when this share of the promised life is over.
 const REFRESH_NUMERATOR: i64 = 4;
 const REFRESH_DENOMINATOR: i64 = 5;
 
-/// A signed URL and all that is needed to use it, written as the answer to whoever asked.
+/// A URL and all that is needed to use it, written as the answer to whoever asked.
 pub(super) struct Signed<'a> {
     grant: Grant,
     storage: &'a Backend,
     headers: UploadHeaders,
-    url: SignedUrl,
+    link: Link,
+}
+
+#[allow(clippy::large_enum_variant, reason = "a box would be one more allocation for every signed URL")]
+enum Link {
+    Signed {
+        url: SignedUrl,
+        promised_secs: u32,
+    },
+    /// Not signed, and so without an end.
+    Public(String),
+}
+
+impl Signed<'_> {
+    /// The URL itself.
+    pub(super) fn url(&self) -> &str {
+        match &self.link {
+            Link::Signed { url, .. } => url.url.expose(),
+            Link::Public(url) => url,
+        }
+    }
+
+    /// When to fetch a new one, and when it ends, if it does.
+    pub(super) fn ends(&self) -> Option<(UtcSecond, UtcSecond)> {
+        match &self.link {
+            // Of the life that was promised: what a window adds is over when the next one begins.
+            Link::Signed { url, promised_secs } => {
+                Some((refresh_after(url.expires_at, url.expires_secs.min(*promised_secs)), url.expires_at))
+            }
+            Link::Public(_) => None,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -60,30 +92,37 @@ struct SignedUrlAnswer<'a> {
     provider_id: &'a str,
     headers: SentHeaders<'a>,
     bound_headers: BoundHeaders,
-    expires_at: UtcSecond,
-    refresh_after: UtcSecond,
-    expires_in: u32,
-}
-
-impl Signed<'_> {
-    pub(super) const fn url(&self) -> &SignedUrl {
-        &self.url
-    }
+    expires_at: Option<UtcSecond>,
+    refresh_after: Option<UtcSecond>,
+    expires_in: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    same_until: Option<UtcSecond>,
 }
 
 impl Serialize for Signed<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let SignedUrl { method, ref url, bound_headers, expires_secs, expires_at, .. } = self.url;
-        let answer = SignedUrlAnswer {
-            method,
-            url: url.expose(),
+        let unsigned = SignedUrlAnswer {
+            method: self.grant.action().method(),
+            url: "",
             key: self.grant.key().as_str(),
             provider_id: &self.storage.name,
             headers: SentHeaders(&self.headers),
-            bound_headers,
-            expires_at,
-            refresh_after: refresh_after(expires_at, expires_secs),
-            expires_in: expires_secs,
+            bound_headers: BoundHeaders::default(),
+            expires_at: self.ends().map(|(_, end)| end),
+            refresh_after: self.ends().map(|(refresh, _)| refresh),
+            expires_in: None,
+            same_until: None,
+        };
+        let answer = match &self.link {
+            Link::Public(url) => SignedUrlAnswer { url, ..unsigned },
+            Link::Signed { url, .. } => SignedUrlAnswer {
+                method: url.method,
+                url: url.url.expose(),
+                bound_headers: url.bound_headers,
+                expires_in: Some(url.expires_secs),
+                same_until: url.same_until,
+                ..unsigned
+            },
         };
         answer.serialize(serializer)
     }
@@ -99,11 +138,21 @@ pub(super) struct DownloadRequest<'a> {
     pub(super) method: Option<Cow<'a, str>>,
     disposition: Option<Cow<'a, str>>,
     filename: Option<Cow<'a, str>>,
+    response_content_type: Option<Cow<'a, str>>,
     version_id: Option<Cow<'a, str>>,
     expires_in: Option<i64>,
 }
 
 impl<'a> DownloadRequest<'a> {
+    fn claim(&self) -> DownloadClaim<'_> {
+        DownloadClaim {
+            file_name: self.filename.as_deref(),
+            disposition: self.disposition.as_deref(),
+            response_content_type: self.response_content_type.as_deref(),
+            version_id: self.version_id.as_deref(),
+        }
+    }
+
     pub(super) fn in_query(params: &Params<'a>) -> Result<Self, ApiError> {
         Ok(Self {
             key: params.get("key")?,
@@ -111,6 +160,7 @@ impl<'a> DownloadRequest<'a> {
             method: params.get("method")?,
             disposition: params.get("disposition")?,
             filename: params.get("filename")?,
+            response_content_type: params.get("responseContentType")?,
             version_id: params.get("versionId")?,
             expires_in: params.integer("expiresIn")?,
         })
@@ -128,6 +178,7 @@ fn download_url(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, Ap
     Ok(Reply::json(StatusCode::OK, &signed_download(app, caller, &request, call.now)?))
 }
 
+/// The one way to every URL that reads.
 pub(super) fn signed_download<'a>(
     app: &'a App,
     caller: &Caller,
@@ -140,37 +191,16 @@ pub(super) fn signed_download<'a>(
         Some(_) => return Err(ApiError::InvalidRequest("method must be GET or HEAD".into())),
     };
     let granted = app.grant_named(caller, action, request.key.as_deref(), request.url.as_deref())?;
-    let disposition = disposition(request.disposition.as_deref(), request.filename.as_deref())?;
-    let mut query = Vec::new();
-    if let Some(value) = &disposition {
-        query.push(("response-content-disposition", value.as_str()));
+    let rules = &app.download;
+    if let Some(base) = &rules.public {
+        request.claim().check_public()?;
+        return Ok(public(granted, base));
     }
-    if let Some(version) = &request.version_id {
-        query.push(("versionId", checked_version(version)?));
-    }
-    let expires_secs = app.download.clamp(request.expires_in);
-    signed(granted, UploadHeaders::default(), &Terms { expires_secs, query: &query, ..Terms::default() }, now)
-}
-
-/// A file name alone means that the file is to be saved under it.
-fn disposition(kind: Option<&str>, file_name: Option<&str>) -> Result<Option<String>, ApiError> {
-    let kind = match kind {
-        None if file_name.is_none() => return Ok(None),
-        None | Some("attachment") => Disposition::Attachment,
-        Some("inline") => Disposition::Inline,
-        Some(_) => return Err(ApiError::InvalidRequest("disposition must be attachment or inline".into())),
-    };
-    Ok(Some(content_disposition(kind, file_name)?))
-}
-
-/// S3's version ids are opaque; nothing in one needs more than these characters.
-fn checked_version(version: &str) -> Result<&str, ApiError> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '~' | '+' | '/' | '=');
-    if (1..=1024).contains(&version.len()) && version.chars().all(plain) {
-        Ok(version)
-    } else {
-        Err(ApiError::InvalidRequest("versionId is no version id".into()))
-    }
+    let (expires_secs, window_secs) = (rules.life.clamp(request.expires_in), rules.cache_window_secs);
+    let url_life_secs = expires_secs.saturating_add(window_secs);
+    let overrides = rules.rules.overrides(granted.0.key(), &request.claim(), url_life_secs)?;
+    let terms = Terms { expires_secs, window_secs, query: &overrides.borrowed(), ..Terms::default() };
+    signed(granted, UploadHeaders::default(), &terms, now)
 }
 
 #[derive(Deserialize)]
@@ -245,10 +275,14 @@ pub(super) fn signed_delete<'a>(
 
 /// `POST /v1/sign/download`
 pub(super) fn sign_download(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, ApiError> {
-    let request: KeyRequest = call.json()?;
-    let granted = app.grant_named(caller, Action::Get, request.key.as_deref(), request.url.as_deref())?;
-    let terms = Terms { expires_secs: app.download.clamp(request.expires_in), ..Terms::default() };
-    Ok(Reply::json(StatusCode::OK, &signed(granted, UploadHeaders::default(), &terms, call.now)?))
+    let request = DownloadRequest { method: None, ..call.json()? };
+    Ok(Reply::json(StatusCode::OK, &signed_download(app, caller, &request, call.now)?))
+}
+
+/// The address that everybody reads the object at. Who may not read it here is not told even that.
+fn public<'a>((grant, storage): (Grant, &'a Backend), base: &PublicBase) -> Signed<'a> {
+    let link = Link::Public(base.url(&grant));
+    Signed { grant, storage, headers: UploadHeaders::default(), link }
 }
 
 /// The URL for what was granted, with `headers` bound besides those of the terms, which have none.
@@ -259,7 +293,8 @@ fn signed<'a>(
     now: Timestamp,
 ) -> Result<Signed<'a>, ApiError> {
     let url = storage.signers.presign(&grant, &Terms { headers: &headers.borrowed(), ..*terms }, now)?;
-    Ok(Signed { grant, storage, headers, url })
+    let link = Link::Signed { url, promised_secs: terms.expires_secs };
+    Ok(Signed { grant, storage, headers, link })
 }
 
 /// The headers that a page has to set: those that are bound, less what only the browser sets.
@@ -278,8 +313,8 @@ impl Serialize for SentHeaders<'_> {
     }
 }
 
-pub(super) fn refresh_after(expires_at: UtcSecond, expires_secs: u32) -> UtcSecond {
-    let life = i64::from(expires_secs);
+pub(super) fn refresh_after(expires_at: UtcSecond, life_secs: u32) -> UtcSecond {
+    let life = i64::from(life_secs);
     let rest = life.saturating_sub(life.saturating_mul(REFRESH_NUMERATOR).saturating_div(REFRESH_DENOMINATOR));
     // Between the signing, which was in range, and the end.
     UtcSecond::from_unix(expires_at.unix().saturating_sub(rest)).unwrap_or(expires_at)

@@ -29,8 +29,8 @@ pub use problem::{ConfigError, Problem};
 pub use raw::{RawConfig, Secret};
 pub use supervisor::{Supervisor, inherited_listener};
 pub use used::{
-    Addressing, Auth, Config, Cors, DEFAULT_STORAGE, FetchRules, Files, KeyLocation, KeySource, Life, LogFormat,
-    Migration, Server, Storage, Telemetry, Tls, TokenPlaces, Verify,
+    Addressing, Auth, Config, Cors, DEFAULT_STORAGE, Download, FetchRules, Files, KeyLocation, KeySource, Life,
+    LogFormat, Migration, Server, Storage, Telemetry, Tls, TokenPlaces, Verify,
 };
 
 /// The file that is read when none is named, if it is there.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A text that is never shown: `Debug` and `Serialize` write `<redacted>`, or nothing when it is empty.
@@ -63,9 +64,9 @@ pub struct RawConfig {
     pub storage_routes: Vec<RawRoute>,
     pub keys: RawKeys,
     pub upload: RawUpload,
-    pub download: RawLife,
     pub files: RawFiles,
     pub migration: RawMigration,
+    pub download: RawDownload,
     pub limits: RawLimits,
     pub telemetry: RawTelemetry,
 }
@@ -416,18 +417,106 @@ impl Default for RawUpload {
     }
 }
 
-/// `[download]`
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs, reason = "see RawConfig")]
-pub struct RawLife {
-    pub expires_secs: u64,
-    pub max_expires_secs: u64,
+/// The two keys that `[upload]` and `[download]` have in common.
+pub(super) struct RawLife {
+    pub(super) expires_secs: u64,
+    pub(super) max_expires_secs: u64,
 }
 
 impl Default for RawLife {
     fn default() -> Self {
         Self { expires_secs: 900, max_expires_secs: 3600 }
+    }
+}
+
+/// `[download]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawDownload {
+    pub expires_secs: u64,
+    pub max_expires_secs: u64,
+    pub cache_window: RawDuration,
+    pub cache_control: String,
+    pub force_attachment: bool,
+    pub response_content_types: Vec<String>,
+    pub mode: String,
+    pub public_base_url: String,
+}
+
+impl Default for RawDownload {
+    fn default() -> Self {
+        let RawLife { expires_secs, max_expires_secs } = RawLife::default();
+        // What no browser runs, and what people look at and listen to.
+        let plain = [
+            "application/json",
+            "application/octet-stream",
+            "application/pdf",
+            "application/zip",
+            "audio/*",
+            "image/avif",
+            "image/gif",
+            "image/jpeg",
+            "image/png",
+            "image/webp",
+            "text/csv",
+            "text/plain",
+            "video/*",
+        ];
+        Self {
+            expires_secs,
+            max_expires_secs,
+            cache_window: RawDuration::default(),
+            cache_control: "auto".to_owned(),
+            force_attachment: true,
+            response_content_types: plain.map(str::to_owned).into(),
+            mode: "signed".to_owned(),
+            public_base_url: String::new(),
+        }
+    }
+}
+
+/// A time with its unit, such as `15m`, or `0` for none, which may also be written as a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawDuration(pub(super) String);
+
+impl Default for RawDuration {
+    fn default() -> Self {
+        Self("0".to_owned())
+    }
+}
+
+impl Serialize for RawDuration {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0 == "0" { serializer.serialize_u64(0) } else { serializer.serialize_str(&self.0) }
+    }
+}
+
+impl<'de> Deserialize<'de> for RawDuration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DurationText)
+    }
+}
+
+struct DurationText;
+
+impl Visitor<'_> for DurationText {
+    type Value = RawDuration;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time such as \"15m\", or 0")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<RawDuration, E> {
+        Ok(RawDuration(text.to_owned()))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<RawDuration, E> {
+        Ok(RawDuration(number.to_string()))
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<RawDuration, E> {
+        Ok(RawDuration(number.to_string()))
     }
 }
 

@@ -12,8 +12,10 @@ use url::Url;
 
 use super::Access;
 use super::raw::Secret;
+use crate::domain::download::DownloadRules;
 use crate::domain::key::KeyRules;
 use crate::domain::legacy::LegacyUrls;
+use crate::domain::public_url::PublicBase;
 use crate::domain::route::StorageIndex;
 use crate::domain::sigv4::BucketAddress;
 use crate::domain::token::{Expected, Revoked, TokenRules, VerifyKey};
@@ -37,12 +39,12 @@ pub struct Config {
     pub key_rules: KeyRules,
     /// The lives of PUT and DELETE URLs.
     pub upload: Life,
-    /// The lives of GET and HEAD URLs.
-    pub download: Life,
     /// The old gateway's paths.
     pub files: Files,
     /// The old gateway's addresses.
     pub legacy_urls: LegacyUrls,
+    /// What GET and HEAD URLs are like.
+    pub download: Download,
     /// What is taken on at once, and from one store and subject.
     pub limits: LimitRules,
     /// Logs.
@@ -302,6 +304,19 @@ impl Life {
             Some(wanted) => u32::try_from(wanted.max(1)).unwrap_or(u32::MAX).min(self.max_secs),
         }
     }
+}
+
+/// `[download]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Download {
+    /// How long URLs live.
+    pub life: Life,
+    /// All URLs for one object within so many seconds are one, and live so much longer; 0: each is its own.
+    pub cache_window_secs: u32,
+    /// What the bucket is told to answer with.
+    pub rules: DownloadRules,
+    /// Where anybody can read the objects, if downloads are not signed.
+    pub public: Option<PublicBase>,
 }
 
 /// `[files]`

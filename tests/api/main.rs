@@ -23,6 +23,7 @@ mod cors;
 mod credentials;
 #[cfg(feature = "dev")]
 mod doctor;
+mod downloads;
 mod faulty;
 mod files;
 mod http2;

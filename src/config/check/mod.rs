@@ -4,6 +4,7 @@
 
 mod auth;
 mod credentials;
+mod download;
 mod files;
 mod limits;
 mod routes;
@@ -35,7 +36,7 @@ pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) 
     let storages = storage::storages(raw, upload.as_ref(), &mut report);
     let longest = storages.as_ref().and_then(|all| all.iter().map(|storage| storage.prefix.len()).max());
     let key_rules = key_rules(&raw.keys, longest, &mut report);
-    let download = life("download", &raw.download, &mut report);
+    let download = download::download(raw, &mut report);
     let files = files::files(raw, &mut report);
     let legacy_urls = key_rules.as_ref().and_then(|rules| files::legacy_urls(&raw.migration, rules, &mut report));
     let limits = limits::limits(&raw.limits, &mut report);

@@ -1,5 +1,6 @@
 mod auth;
 mod credentials;
+mod downloads;
 mod files;
 mod storages;
 
@@ -152,7 +153,7 @@ fn the_environment_wins_over_the_file() {
     .unwrap();
     assert_eq!(config.storage.bucket, "123");
     assert_eq!(config.server.cors.origins, ["https://a.example"]);
-    assert_eq!(config.download.default_secs, 60);
+    assert_eq!(config.download.life.default_secs, 60);
     assert_eq!(secrecy::ExposeSecret::expose_secret(&credentials(&config.storage).secret_access_key), "[true");
 }
 
