@@ -19,6 +19,7 @@ CARGO_CYCLONEDX := $(TOOLS)/cargo-cyclonedx@0.5.9/bin/cargo-cyclonedx
 VENV := target/venv
 RELEASE := $${CARGO_TARGET_DIR:-$(CURDIR)/target}/release
 E2E := tests/e2e
+CHROMIUM := /usr/bin/chromium
 SERVICE := benches/service
 PEER := $(SERVICE)/peer
 
@@ -32,13 +33,13 @@ lint:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 
 # The parts first: a ring that cannot get its part fails before anything else has run.
-test: $(VENV)/.installed $(E2E)/node_modules/.installed
+test: $(VENV)/.installed $(E2E)/node_modules/.installed $(CHROMIUM)
 	.ci/rings unit properties api oracle e2e
 
 test-unit test-properties test-api:
 	.ci/rings $(@:test-%=%)
 
-test-e2e: $(VENV)/.installed $(E2E)/node_modules/.installed
+test-e2e: $(VENV)/.installed $(E2E)/node_modules/.installed $(CHROMIUM)
 	.ci/rings e2e
 
 # The same oracles as in `make test`, at length: a quarter of an hour.
@@ -80,6 +81,9 @@ $(VENV)/.installed: $(E2E)/requirements.txt
 $(E2E)/node_modules/.installed: $(E2E)/package-lock.json $(E2E)/package.json $(E2E)/.npmrc
 	cd $(E2E) && $(NPM) ci --no-progress
 	touch $@
+
+$(CHROMIUM):
+	$(E2E)/install.sh
 
 # The same properties as in `make test`, a million cases each: half an hour.
 properties:
