@@ -84,6 +84,9 @@ struct Dev {
     /// The store of the token.
     #[arg(long, default_value = "demo")]
     store: String,
+    /// How long signed URLs live, in seconds; a short life shows how they are renewed.
+    #[arg(long, value_name = "SECS", default_value_t = 900)]
+    url_life: u32,
     /// A further origin whose pages may call. May be repeated.
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,
@@ -249,8 +252,8 @@ fn start(source: config::Source) -> Result<(), Failure> {
 
 #[cfg(feature = "dev")]
 fn start_dev(dev: Dev) -> Result<(), Failure> {
-    let Dev { listen, s3_listen, data, store, origins } = dev;
-    let options = filesync_signer::dev::Options { listen, s3_listen, data, store, origins };
+    let Dev { listen, s3_listen, data, store, url_life, origins } = dev;
+    let options = filesync_signer::dev::Options { listen, s3_listen, data, store, url_life_secs: url_life, origins };
     let served = runtime()?.block_on(filesync_signer::dev::dev(&options, &mut std::io::stdout()));
     served.map_err(|error| Failure::Run(error.to_string()))
 }

@@ -40,6 +40,8 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// The store of the printed token.
     pub store: String,
+    /// How long signed URLs live, in seconds.
+    pub url_life_secs: u32,
     /// Further origins whose pages may call.
     pub origins: Vec<String>,
 }
@@ -86,7 +88,7 @@ pub async fn dev(options: &Options, out: &mut impl io::Write) -> Result<(), DevE
     // A new one at each start.
     let key = AccessKey { id: random_text()?, secret: random_text()? };
     let origins = origins(address, &options.origins);
-    let settings = settings(address, s3_address, &key, &origins)?;
+    let settings = settings(address, s3_address, &key, &origins, options.url_life_secs)?;
     let config = config::from_flags(&settings)?;
     let config_file = write_config(&settings)?;
     logs::start(config.telemetry);
@@ -156,13 +158,19 @@ impl Folder {
 
 fn origins(address: SocketAddr, further: &[String]) -> Vec<String> {
     let ports = PAGE_PORTS.into_iter().chain([address.port()]);
-    let local = ports.flat_map(|port| ["localhost", "127.0.0.1"].map(|host| format!("http://{host}:{port}")));
+    let local = ports.flat_map(|port| ["localhost", "127.0.0.1", "[::1]"].map(|host| format!("http://{host}:{port}")));
     local.chain(further.iter().cloned()).collect()
 }
 
 type Settings = Vec<(String, String)>;
 
-fn settings(address: SocketAddr, s3: SocketAddr, key: &AccessKey, origins: &[String]) -> Result<Settings, DevError> {
+fn settings(
+    address: SocketAddr,
+    s3: SocketAddr,
+    key: &AccessKey,
+    origins: &[String],
+    url_life_secs: u32,
+) -> Result<Settings, DevError> {
     let origins = serde_json::to_string(origins).map_err(|error| DevError::System(error.to_string()))?;
     let flags = [
         ("server.listen", address.to_string()),
@@ -172,6 +180,8 @@ fn settings(address: SocketAddr, s3: SocketAddr, key: &AccessKey, origins: &[Str
         ("storage.bucket", BUCKET.to_owned()),
         ("storage.access_key_id", key.id.clone()),
         ("storage.secret_access_key", key.secret.clone()),
+        ("upload.expires_secs", url_life_secs.to_string()),
+        ("download.expires_secs", url_life_secs.to_string()),
     ];
     Ok(flags.map(|(key, value)| (key.to_owned(), value)).into())
 }
@@ -181,8 +191,9 @@ fn settings(address: SocketAddr, s3: SocketAddr, key: &AccessKey, origins: &[Str
 fn write_config(settings: &Settings) -> Result<tempfile::NamedTempFile, DevError> {
     let mut file = tempfile::Builder::new().prefix("filesync-signer-dev-").suffix(".toml").tempfile()?;
     for (key, value) in settings {
-        // A list is written as TOML has it already; no text in `settings` has a character that JSON writes in another way.
-        let value = if value.starts_with('[') { value.clone() } else { format!("\"{value}\"") };
+        // A list or number is written as TOML has it already; no text in `settings` has a character that JSON writes in another way.
+        let bare = value.starts_with('[') || key.ends_with("_secs");
+        let value = if bare { value.clone() } else { format!("\"{value}\"") };
         writeln!(file, "{key} = {value}")?;
     }
     file.flush()?;

@@ -85,7 +85,10 @@ impl EmbeddedS3 {
         headers.insert(VARY, HeaderValue::from_static("Origin"));
         if let Some(origin) = origin {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("ETag, x-amz-checksum-sha256"));
+            headers.insert(
+                ACCESS_CONTROL_EXPOSE_HEADERS,
+                HeaderValue::from_static("ETag, Content-Range, Accept-Ranges, x-amz-checksum-sha256"),
+            );
         }
         response
     }
@@ -99,7 +102,7 @@ fn preflight(allowed: bool) -> Response<Body> {
     let mut response = status(StatusCode::NO_CONTENT);
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, PUT, DELETE"));
-    let bound = HeaderValue::from_static("content-type, x-amz-checksum-sha256, if-none-match, range");
+    let bound = HeaderValue::from_static("content-type, x-amz-checksum-sha256, if-none-match, if-range, range");
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, bound);
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     response

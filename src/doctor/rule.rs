@@ -32,9 +32,9 @@ fn sent_headers(rules: &UploadRules) -> Vec<&'static str> {
     headers
 }
 
-/// What the rule allows besides: what other settings would need, and `Range`, which a Service Worker may add by
-/// itself, to play a film from the middle.
-const ALWAYS_ALLOWED: [&str; 4] = ["content-type", "if-none-match", "range", "x-amz-checksum-sha256"];
+/// What the rule allows besides: what other settings would need, and `Range` and `If-Range`, which a Service Worker
+/// may add by itself, to play a film from the middle.
+const ALWAYS_ALLOWED: [&str; 5] = ["content-type", "if-none-match", "if-range", "range", "x-amz-checksum-sha256"];
 
 fn allowed_headers(sent: &[&'static str]) -> Vec<&'static str> {
     let mut headers: Vec<_> = ALWAYS_ALLOWED.iter().chain(sent).copied().collect();
