@@ -84,7 +84,17 @@ pub async fn run(config: &Config, source: Option<config::Source>, listener: TcpL
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let app = Arc::new(start_app(config).await?);
+    serve_app(start_app(config).await?, config, source, listener).await
+}
+
+/// The same with a service that was set up before.
+pub(crate) async fn serve_app(
+    app: App,
+    config: &Config,
+    source: Option<config::Source>,
+    listener: TcpListener,
+) -> Result<(), StartError> {
+    let app = Arc::new(app);
     let settings = within_descriptors(&config.server);
     let service = Service::new(app, &settings, system_clock)?.told_to(Supervisor::of_environment());
     let stop = stop_signal()?;

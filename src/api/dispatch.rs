@@ -53,6 +53,10 @@ impl App {
     {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
+        #[cfg(feature = "dev")]
+        if let Some(page) = self.pages.as_ref().and_then(|pages| pages.answer(&parts)) {
+            return page;
+        }
         let id = RequestId::of(&parts.headers);
         let origin = self.server.cors.allowed_origin(&parts.headers);
         let mut trace = Trace::default();

@@ -66,6 +66,19 @@ pub struct App {
     server: Server,
     limits: Limits,
     draining: AtomicBool,
+    #[cfg(feature = "dev")]
+    pages: Option<Pages>,
+}
+
+/// Answers what is beside the API: pages of `signer dev`, by their exact paths; nothing for all else.
+#[cfg(feature = "dev")]
+pub(crate) type Pages = Box<dyn PageSource>;
+
+/// See [`Pages`].
+#[cfg(feature = "dev")]
+pub(crate) trait PageSource: std::fmt::Debug + Send + Sync {
+    /// The whole answer, headers included.
+    fn answer(&self, parts: &hyper::http::request::Parts) -> Option<hyper::Response<AnswerBody>>;
 }
 
 impl App {
@@ -85,7 +98,16 @@ impl App {
             server: config.server.clone(),
             limits: Limits::new(&config.limits),
             draining: AtomicBool::new(false),
+            #[cfg(feature = "dev")]
+            pages: None,
         }
+    }
+
+    /// The same with pages beside it.
+    #[cfg(feature = "dev")]
+    #[must_use]
+    pub(crate) fn with_pages(self, pages: Pages) -> Self {
+        Self { pages: Some(pages), ..self }
     }
 
     /// What it still waits for before it can do all of its work, or nothing: keys, credentials, or the first

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use super::playground::Playground;
+
 /// The bytes that the printed commands move.
 const GREETING: &str = "hello, bucket";
 
@@ -24,6 +26,8 @@ impl fmt::Display for Guide<'_> {
         let Self { signer, s3, bucket, store, token, folder, config, kept } = self;
         let folder = folder.display();
         let fate = if *kept { "kept" } else { "removed at the end; --data DIR keeps files" };
+        let page = Playground::address(*signer);
+        writeln!(f, "open {page} and drop a picture\n")?;
         writeln!(f, "signer:  http://{signer}")?;
         writeln!(f, "S3:      http://{s3}, bucket {bucket}, in {folder} ({fate})")?;
         writeln!(f, "store:   {store}")?;

@@ -1,6 +1,9 @@
 //! `signer dev`: the whole job on this machine, with nothing to configure.
+//!
+//! `playground` is the page at `/`, and who may have it.
 
 mod guide;
+mod playground;
 mod s3;
 
 use std::fmt;
@@ -15,10 +18,11 @@ use tempfile::TempDir;
 
 use crate::config::{self, Config, ConfigError, Secret};
 use crate::domain::token::{MintClaims, mint_hs256};
-use crate::run::{StartError, bind, run};
+use crate::run::{StartError, bind, serve_app, start_app};
 use crate::server::system_clock;
 use crate::telemetry::logs;
 use guide::Guide;
+use playground::Playground;
 
 pub use s3::EmbeddedS3;
 
@@ -108,7 +112,9 @@ pub async fn dev(options: &Options, out: &mut impl io::Write) -> Result<(), DevE
     };
     write!(out, "{guide}")?;
     out.flush()?;
-    Ok(run(&config, None, listener).await?)
+    let pages = Playground::new(address, s3_address, &options.store, &token, &folder.path().display().to_string());
+    let app = start_app(&config).await?.with_pages(Box::new(pages));
+    Ok(serve_app(app, &config, None, listener).await?)
 }
 
 /// The access key of the embedded S3.

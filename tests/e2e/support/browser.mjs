@@ -9,10 +9,10 @@ const FLAGS = [
 ]
 
 // One browser for a file of tests; `newContext()` gives a profile of its own, with its own storage and Service Workers.
-export async function startBrowser() {
+export async function startBrowser(...more) {
   if (!existsSync(CHROMIUM)) throw new Error(`Chromium is missing (${CHROMIUM}): run "make test", which installs it.`)
   const { chromium } = await load('playwright-core')
-  return chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS })
+  return chromium.launch({ executablePath: CHROMIUM, headless: true, args: [...FLAGS, ...more] })
 }
 
 // What a page complains of: uncaught errors, console errors, and breaches of its policy, which Chromium reports there.

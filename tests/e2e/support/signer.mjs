@@ -59,10 +59,12 @@ export async function startSigner(s3, change = {}) {
 }
 
 // `signer dev`; gives back what it printed, once it has printed all of it.
-export async function startDev({ args = [], env } = {}) {
-  const listen = `127.0.0.1:${await freePort()}`
-  const s3Listen = `127.0.0.1:${await freePort()}`
-  const run = start(signerBin(), ['dev', '--listen', listen, '--s3-listen', s3Listen, ...args], {
+// `reachable` listens on all of the machine's addresses.
+export async function startDev({ args = [], env, reachable = false, listen, s3Listen } = {}) {
+  listen ??= `127.0.0.1:${await freePort()}`
+  s3Listen ??= `127.0.0.1:${await freePort()}`
+  const bound = reachable ? listen.replace('127.0.0.1', '0.0.0.0') : listen
+  const run = start(signerBin(), ['dev', '--listen', bound, '--s3-listen', s3Listen, ...args], {
     env: cleanEnv(env), cwd: tempDir('cwd'),
   })
   await until('signer dev prints its commands', () => run.stdout.includes('# --- to here ---'), { run })
