@@ -7,7 +7,7 @@ import { cleanEnv, finish, freeBlock, start, tempDir, until } from './process.mj
 
 export const pageOrigin = 'https://app.example.com'
 
-export async function startSeaweed({ versioning = false, identities = [] } = {}) {
+export async function startSeaweed({ versioning = false, identities = [], origins = [pageOrigin] } = {}) {
   const weed = weedBin()
   const interpreter = python()
   const home = tempDir('weed')
@@ -38,7 +38,7 @@ export async function startSeaweed({ versioning = false, identities = [] } = {})
   await until('SeaweedFS answers', async () => (await fetch(s3.endpoint)).status > 0, { patience: 60_000, run })
   const made = await finish(interpreter, [bucketScript], {
     patience: 90_000,
-    input: JSON.stringify({ ...s3, origins: [pageOrigin], versioning }),
+    input: JSON.stringify({ ...s3, origins, versioning }),
   })
   if (made.code !== 0) throw new Error(`bucket.py failed: ${made.all}\n${run.log()}`)
   // The keys of all versions and delete markers below a prefix, one for each.
