@@ -1,61 +1,22 @@
-// The published client in a real browser, unmodified, on three origins: a page, the signer, and a bucket behind a front
-// that writes down what reaches it. Bytes go through OPFS; each client is a browser profile of its own.
+// The published client in a real browser, unmodified, on three origins (see support/origins.mjs). Bytes go through OPFS;
+// each client is a browser profile of its own.
 import './support/quiet.mjs'
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { startBrowser } from './support/browser.mjs'
-import { startFront } from './support/front.mjs'
-import { caller, query, use } from './support/http.mjs'
-import { startPages } from './support/pages.mjs'
+import { caller, query } from './support/http.mjs'
+import { cookieOf, put, startOrigins, takeWorker } from './support/origins.mjs'
 import { picture, shown } from './support/picture.mjs'
 import { until } from './support/process.mjs'
-import { startSeaweed } from './support/seaweed.mjs'
-import { startSigner } from './support/signer.mjs'
 
 const limit = { timeout: 60_000 }
-const signerHost = 'signer.app.localhost'
 const filePath = (key) => `/livestore-filesync-files/${key}`
 
-let pages, s3, front, browser
+let origins, front
 before(async () => {
-  pages = await startPages()
-  s3 = await startSeaweed({ origins: [pages.origin] })
-  front = await startFront(s3.endpoint)
-  browser = await startBrowser()
+  origins = await startOrigins()
+  front = origins.front
 }, { timeout: 120_000 })
-after(async () => {
-  await browser?.close()
-  await front?.stop()
-  await s3?.stop()
-  await pages?.stop()
-})
-
-// `address` is where pages find it: on their site, so that a cookie comes along; the bucket is on another one.
-async function start(change = {}) {
-  const service = await startSigner(s3, {
-    ...change,
-    server: { cors_origins: [pages.origin], ...change.server },
-    storage: { public_endpoint: front.url },
-  })
-  return { ...service, address: service.url.replace('127.0.0.1', signerHost) }
-}
-
-// The token where scripts cannot read it, as an application sets it at a login.
-const cookieOf = (value) => ({ name: 'files', value, domain: signerHost, path: '/', httpOnly: true, sameSite: 'Lax' })
-
-async function openPage({ cookie } = {}) {
-  const context = await browser.newContext()
-  if (cookie) await context.addCookies([cookie])
-  const page = await context.newPage()
-  await page.goto(pages.origin)
-  return page
-}
-
-async function put(service, token, key, { png }) {
-  const call = caller(service.url, token)
-  const signed = await call('POST', '/upload-url', { key, contentType: 'image/png', contentLength: png.length })
-  assert.equal((await use(signed.json, png)).status, 200)
-}
+after(async () => { await origins?.stop() })
 
 // The file's bytes in the page's OPFS, or null.
 const inOpfs = async (page, path) => {
@@ -76,7 +37,7 @@ const inOpfs = async (page, path) => {
 describe('whole client in Chromium: createFileSync on LiveStore, files in OPFS', () => {
   let service, ann, bob
   const enter = async (name, remote, options) => {
-    const page = await openPage(options)
+    const page = await origins.openPage(options)
     await page.addScriptTag({ type: 'module', url: '/client.js' })
     await page.waitForFunction(() => globalThis.enter)
     await page.evaluate((settings) => globalThis.enter(settings), { name, storeId: 'store1', remote })
@@ -89,7 +50,7 @@ describe('whole client in Chromium: createFileSync on LiveStore, files in OPFS',
   const resolve = (page, fileId) => page.evaluate((fileId) => globalThis.app.resolve(fileId), fileId)
 
   before(async () => {
-    service = await start({ server: { cors_credentials: true }, auth: { cookie: 'files' } })
+    service = await origins.start({ server: { cors_credentials: true }, auth: { cookie: 'files' } })
     const authToken = await service.mint({ storeId: 'store1' })
     ann = await enter('ann', { signerBaseUrl: service.address, authToken })
     bob = await enter('bob', { signerBaseUrl: service.address, authToken })
@@ -107,8 +68,8 @@ describe('whole client in Chromium: createFileSync on LiveStore, files in OPFS',
     assert.deepEqual(await shown(bob, url), cat.pixels)
     // the bytes went between page and bucket, once in each direction
     assert.deepEqual(
-      front.about(`/store1/${cat.hash}`).map(({ method, status, headers }) => [method, status, headers.origin]),
-      [['PUT', 200, pages.origin], ['GET', 200, pages.origin]],
+      front.about(`store1/${cat.hash}`).map(({ method, status, headers }) => [method, status, headers.origin]),
+      [['PUT', 200, origins.pages.origin], ['GET', 200, origins.pages.origin]],
     )
   })
 
@@ -143,7 +104,7 @@ describe('whole client in Chromium: createFileSync on LiveStore, files in OPFS',
       return errors.length > 0 && errors
     })
     assert.match(sentence, /\b403\b/)
-    assert.deepEqual(front.about(`/store1/${fox.hash}`), [])
+    assert.deepEqual(front.about(`store1/${fox.hash}`), [])
     await mallory.context().close()
   })
 })
@@ -154,20 +115,15 @@ describe('published Service Worker helper', () => {
   const key = `alice/${cat.hash}`
 
   before(async () => {
-    service = await start()
+    service = await origins.start()
     token = await service.mint({ storeId: 'alice' })
-    await put(service, token, key, cat)
+    await put(service, token, key, cat.png)
   }, { timeout: 60_000 })
   after(async () => { await service?.stop() })
 
-  // A page whose files come by a Service Worker from here on.
-  const openWith = async (script, told) => {
-    const page = await openPage()
-    await page.evaluate(async (url) => {
-      const controlled = new Promise((done) => { navigator.serviceWorker.addEventListener('controllerchange', done) })
-      await navigator.serviceWorker.register(url)
-      await controlled
-    }, `${script}${query(told)}`)
+  const openWith = async (script) => {
+    const page = await origins.openPage()
+    await takeWorker(page, script)
     return page
   }
   const source = (page, path) => page.evaluate(async (path) => {
@@ -175,8 +131,17 @@ describe('published Service Worker helper', () => {
     return [answer.status, answer.headers.get('x-source')]
   }, path)
 
+  test('shows nothing of another store', limit, async () => {
+    const theirs = `bob/${cat.hash}`
+    await put(service, await service.mint({ storeId: 'bob' }), theirs, cat.png)
+    const before = front.about(theirs).length
+    const page = await openWith(`/sw.js${query({ signer: service.address, token })}`)
+    assert.equal(await shown(page, filePath(theirs)), null)
+    assert.equal(front.about(theirs).length, before)
+  })
+
   test('shows a picture that is not on this machine, and then keeps it in OPFS', limit, async () => {
-    const page = await openWith('/sw.js', { signer: service.address, token })
+    const page = await openWith(`/sw.js${query({ signer: service.address, token })}`)
     const before = front.about(key).length
     assert.equal(await inOpfs(page, filePath(key).slice(1)), null)
     assert.deepEqual(await shown(page, filePath(key)), cat.pixels)

@@ -1,28 +1,33 @@
 // What stands in front of a bucket for all the world, and writes down what reaches it. Requests go on as they are, with the
-// Host that was signed.
+// Host that was signed, and answers come back as they are.
 import { createServer, request as ask } from 'node:http'
 
-export async function startFront(target) {
+export const forward = (target, request, response) => {
   const { hostname, port } = new URL(target)
+  const { method, url, headers } = request
+  const onward = ask({ hostname, port, method, path: url, headers }, (answer) => {
+    response.writeHead(answer.statusCode, answer.rawHeaders)
+    answer.pipe(response)
+  })
+  onward.on('error', () => response.destroy())
+  response.on('close', () => onward.destroy())
+  request.pipe(onward)
+}
+
+export async function startFront(target) {
   const seen = []
   const server = createServer((request, response) => {
     const { method, url, headers } = request
-    const entry = { method, path: url.split('?')[0], query: url.split('?')[1] ?? '', headers, status: undefined }
+    const entry = { method, path: url.split('?')[0], headers }
     seen.push(entry)
-    const onward = ask({ hostname, port, method, path: url, headers }, (answer) => {
-      entry.status = answer.statusCode
-      response.writeHead(answer.statusCode, answer.rawHeaders)
-      answer.pipe(response)
-    })
-    onward.on('error', () => response.destroy())
-    request.pipe(onward)
+    response.on('close', () => { entry.status = response.statusCode })
+    forward(target, request, response)
   })
   await new Promise((done) => server.listen({ port: 0, host: '127.0.0.1' }, done))
   return {
     url: `http://127.0.0.1:${server.address().port}`,
-    // requests for objects so far; preflights are not
-    about: (path) => seen.filter((entry) => entry.method !== 'OPTIONS' && entry.path.endsWith(path)),
-    seen,
+    // requests about an object so far; preflights are not
+    about: (key) => seen.filter((entry) => entry.method !== 'OPTIONS' && entry.path.endsWith(`/${key}`)),
     stop: () => new Promise((done) => { server.close(done); server.closeAllConnections() }),
   }
 }

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { forward } from './front.mjs'
 import { load } from './parts.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
@@ -55,9 +56,10 @@ async function json(request) {
   return JSON.parse(Buffer.concat(chunks).toString())
 }
 
-// `signer`, once set, is served below this origin's /signer, as by an operator's reverse proxy.
+// A signer whose base path is /signer is served by this origin, too, once `pages.signer` is its address.
 export async function startPages() {
   const files = await contents()
+  const pages = { signer: undefined }
   const hub = makeHub()
   const server = createServer(async (request, response) => {
     const { pathname, searchParams } = new URL(request.url, 'http://here')
@@ -68,14 +70,15 @@ export async function startPages() {
         : await hub.after(Number(searchParams.get('after')), searchParams.get('wait') === 'true')
       return give('application/json', JSON.stringify(answer))
     }
+    if (pathname.startsWith('/signer/')) return forward(pages.signer, request, response)
     const [type, body] = files[pathname] ?? []
     if (!type) return response.writeHead(404).end()
     give(type, body)
   })
   await new Promise((done) => server.listen({ port: 0, host: '127.0.0.1' }, done))
   // Below `localhost` a page is a secure context, which OPFS and Service Workers need, and another site than 127.0.0.1.
-  return {
+  return Object.assign(pages, {
     origin: `http://app.localhost:${server.address().port}`,
     stop: () => new Promise((done) => { server.close(done); server.closeAllConnections() }),
-  }
+  })
 }
