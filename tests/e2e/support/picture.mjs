@@ -34,12 +34,12 @@ export function picture(name) {
 
 // Puts an <img> into the page and waits for its load or error: the RGB values of what is then on the screen, or null
 // where the browser shows a broken picture. By a screenshot, because a page may not read pixels of another origin.
-export async function shown(page, src) {
+export async function shown(page, src, attributes = {}) {
   const id = `img${Math.random().toString(36).slice(2)}`
-  const loaded = await page.evaluate(([id, src]) => new Promise((done) => {
-    const img = Object.assign(new Image(), { id, onload: () => done(true), onerror: () => done(false), src })
+  const loaded = await page.evaluate((attributes) => new Promise((done) => {
+    const img = Object.assign(new Image(), { onload: () => done(true), onerror: () => done(false) }, attributes)
     document.body.append(img)
-  }), [id, src])
+  }), { id, ...attributes, src })
   if (!loaded) return null
   const shot = await page.locator(`#${id}`).screenshot()
   return Buffer.from(await page.evaluate(async (shot) => {

@@ -36,11 +36,15 @@ export async function startSeaweed({ versioning = false, identities = [], origin
     '-volume.max=20', '-master.volumeSizeLimitMB=64',
   ], { cwd: home, env: cleanEnv({ HOME: home }) })
   await until('SeaweedFS answers', async () => (await fetch(s3.endpoint)).status > 0, { patience: 60_000, run })
-  const made = await finish(interpreter, [bucketScript], {
-    patience: 90_000,
-    input: JSON.stringify({ ...s3, origins, versioning }),
-  })
-  if (made.code !== 0) throw new Error(`bucket.py failed: ${made.all}\n${run.log()}`)
+  // Makes the bucket where there is none yet, and lets pages of these origins use it from now on.
+  const allow = async (origins) => {
+    const made = await finish(interpreter, [bucketScript], {
+      patience: 90_000,
+      input: JSON.stringify({ ...s3, origins, versioning }),
+    })
+    if (made.code !== 0) throw new Error(`bucket.py failed: ${made.all}\n${run.log()}`)
+  }
+  await allow(origins)
   // The keys of all versions and delete markers below a prefix, one for each.
   const versions = async (prefix) => {
     const listed = await finish(interpreter, [bucketScript], { input: JSON.stringify({ ...s3, versions: prefix }) })
@@ -48,5 +52,5 @@ export async function startSeaweed({ versioning = false, identities = [], origin
     return JSON.parse(listed.stdout)
   }
   // Nothing in the folder is worth a slow goodbye.
-  return { ...s3, versions, stop: () => run.stop('SIGKILL') }
+  return { ...s3, allow, versions, stop: () => run.stop('SIGKILL') }
 }
