@@ -46,7 +46,6 @@ describe('<img> on the stable path', () => {
     token = await service.mint({ storeId: 'alice' })
     await put(service, token, key, cat.png)
   }, { timeout: 60_000 })
-  after(async () => { await service?.stop() })
 
   test('with the cookie it is on the screen, and the bucket is told neither the cookie nor the page', limit, async () => {
     const page = await origins.openPage({ cookie: cookieOf(token) })
@@ -187,7 +186,6 @@ describe('a URL that stays the same for a window', () => {
     const { cached } = await showBoth('owl', urls)
     assert.deepEqual(cached, [true])
     assert.equal(gets('owl'), 1)
-    await service.stop()
   })
 
   // A script may not read an answer that was kept from a request without an Origin; a bucket says that it is another one by
@@ -215,7 +213,6 @@ describe('a URL that stays the same for a window', () => {
     } finally {
       front.leaveOut = []
     }
-    await service.stop()
   })
 
   test('without one: two URLs, and the bucket is asked twice', limit, async () => {
@@ -225,12 +222,12 @@ describe('a URL that stays the same for a window', () => {
     const { cached } = await showBoth('jay', urls)
     assert.deepEqual(cached, [false])
     assert.equal(gets('jay'), 2)
-    await service.stop()
   })
 
-  test('by the stable path, the second page asks neither the signer nor the bucket', limit, async () => {
+  test('by the stable path, the second page asks neither the signer nor the bucket', limit, async (t) => {
     const [service, token] = await serve('elk', { auth: { cookie: 'files' }, files: { redirect: true }, download: { cache_window: '1h' } })
     const door = await startFront(service.url)
+    t.after(() => door.stop())
     const page = await origins.openPage({ cookie: cookieOf(token) })
     const url = `${door.url.replace('127.0.0.1', new URL(service.address).hostname)}/livestore-filesync-files/${key('elk')}`
     for (const view of [page, await page.context().newPage()]) {
@@ -238,8 +235,6 @@ describe('a URL that stays the same for a window', () => {
       assert.deepEqual(await shown(view, url), picture('elk').pixels)
     }
     assert.deepEqual([door.about(key('elk')).length, gets('elk')], [1, 1])
-    await door.stop()
-    await service.stop()
   })
 })
 
@@ -263,7 +258,6 @@ describe('a file that may run in a page', () => {
     assert.equal(pixels.toString('hex'), '00ff00'.repeat(24 * 24))
     assert.equal(await opened(page, await ask('alice/green.svg')), 'green.svg')
     assert.equal(await opened(page, await ask('alice/page.html')), 'page.html')
-    await service.stop()
   })
 
   test('with download.force_attachment off it runs', limit, async () => {
@@ -272,6 +266,5 @@ describe('a file that may run in a page', () => {
     await put(service, token, 'alice/run.html', Buffer.from(script), 'text/html')
     const { url } = (await caller(service.url, token)('GET', `/download-url${query({ key: 'alice/run.html' })}`)).json
     assert.equal(await opened(await origins.openPage(), url), 'it ran')
-    await service.stop()
   })
 })

@@ -55,7 +55,6 @@ describe('whole client in Chromium: createFileSync on LiveStore, files in OPFS',
     ann = await enter('ann', { signerBaseUrl: service.address, authToken })
     bob = await enter('bob', { signerBaseUrl: service.address, authToken })
   }, { timeout: 120_000 })
-  after(async () => { await service?.stop() })
 
   test('a picture saved on one client is on the screen of a second one', limit, async () => {
     const cat = picture('cat')
@@ -119,7 +118,6 @@ describe('published Service Worker helper', () => {
     token = await service.mint({ storeId: 'alice' })
     await put(service, token, key, cat.png)
   }, { timeout: 60_000 })
-  after(async () => { await service?.stop() })
 
   const openWith = async (script) => {
     const page = await origins.openPage()

@@ -19,6 +19,7 @@ export async function startOrigins() {
   const s3 = await startSeaweed({ origins: [pages.origin] })
   const front = await startFront(s3.endpoint)
   const browser = await startBrowser()
+  const services = []
   return {
     pages, s3, front,
     // `address` is where pages find the signer, `url` where Node does.
@@ -28,6 +29,7 @@ export async function startOrigins() {
         server: { cors_origins: [pages.origin], ...change.server },
         storage: { public_endpoint: front.url },
       })
+      services.push(service)
       return { ...service, address: service.url.replace('127.0.0.1', signerHost) }
     },
     // A page in a browser profile of its own.
@@ -38,8 +40,10 @@ export async function startOrigins() {
       await page.goto(at)
       return page
     },
+    // With all signers that were started, also those of a test that failed.
     async stop() {
       await browser.close()
+      for (const service of services) await service.stop()
       await front.stop()
       await s3.stop()
       await pages.stop()
