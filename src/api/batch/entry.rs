@@ -21,6 +21,7 @@ const USUAL_ENTRY_BYTES: usize = 768;
 const MAX_LOGGED_KINDS: usize = 8;
 
 /// How one operation ended.
+#[allow(clippy::large_enum_variant, reason = "most are signed, and a box would be one more allocation for each")]
 pub(super) enum Entry<'a> {
     Signed(Signed<'a>),
     Described(Described<'a>),
