@@ -13,23 +13,28 @@ const chunk = (type, data) => {
   return framed
 }
 
+// The PNG of a square, from the RGB values of its rows.
+export function png(rows) {
+  const head = Buffer.alloc(13)
+  head.writeUInt32BE(rows.length)
+  head.writeUInt32BE(rows.length, 4)
+  head.set([8, 2], 8)
+  return Buffer.concat([
+    Buffer.from('89504e470d0a1a0a', 'hex'),
+    chunk('IHDR', head),
+    chunk('IDAT', deflateSync(Buffer.concat(rows.flatMap((row) => [Buffer.of(0), row])))),
+    chunk('IEND', Buffer.alloc(0)),
+  ])
+}
+
 // A PNG of noise, another one for each name; `pixels` are its RGB values row by row.
 export function picture(name) {
   const rows = Array.from({ length: side }, (_, y) => {
     const bytes = Array.from({ length: 3 }, (_, n) => createHash('sha256').update(`${name} ${y} ${n}`).digest())
     return Buffer.concat(bytes).subarray(0, side * 3)
   })
-  const head = Buffer.alloc(13)
-  head.writeUInt32BE(side)
-  head.writeUInt32BE(side, 4)
-  head.set([8, 2], 8)
-  const png = Buffer.concat([
-    Buffer.from('89504e470d0a1a0a', 'hex'),
-    chunk('IHDR', head),
-    chunk('IDAT', deflateSync(Buffer.concat(rows.flatMap((row) => [Buffer.of(0), row])))),
-    chunk('IEND', Buffer.alloc(0)),
-  ])
-  return { png, pixels: Buffer.concat(rows), hash: createHash('sha256').update(png).digest('hex') }
+  const bytes = png(rows)
+  return { png: bytes, pixels: Buffer.concat(rows), hash: createHash('sha256').update(bytes).digest('hex') }
 }
 
 // Puts an <img> into the page and waits for its load or error: the RGB values of what is then on the screen, or null

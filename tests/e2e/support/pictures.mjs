@@ -1,33 +1,14 @@
-// PNGs whose every pixel is known, and pages on an origin of their own.
+// Pictures in four colours, and pages on an origin of their own.
 import { createServer } from 'node:http'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { crc32, deflateSync } from 'node:zlib'
-
-const chunk = (type, data) => {
-  const body = Buffer.concat([Buffer.from(type, 'latin1'), data])
-  const framed = Buffer.alloc(body.length + 8)
-  framed.writeUInt32BE(data.length, 0)
-  body.copy(framed, 4)
-  framed.writeUInt32BE(crc32(body), body.length + 4)
-  return framed
-}
+import { png } from './picture.mjs'
 
 // Four quarters, each of one colour ([r, g, b]): upper left, upper right, lower left, lower right.
 export function quarters(colours, side = 64) {
-  const rows = Buffer.alloc(side * (side * 3 + 1))
-  for (let y = 0; y < side; y += 1) {
-    for (let x = 0; x < side; x += 1) {
-      rows.set(colours[(y < side / 2 ? 0 : 2) + (x < side / 2 ? 0 : 1)], y * (side * 3 + 1) + 1 + x * 3)
-    }
-  }
-  const head = Buffer.alloc(13)
-  head.writeUInt32BE(side, 0)
-  head.writeUInt32BE(side, 4)
-  head.set([8, 2, 0, 0, 0], 8)
-  return Buffer.concat([
-    Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]), chunk('IHDR', head), chunk('IDAT', deflateSync(rows)), chunk('IEND', Buffer.alloc(0)),
-  ])
+  const row = (left, right) => Buffer.from(Array.from({ length: side }, (_, x) => (x < side / 2 ? left : right)).flat())
+  const [upper, lower] = [row(colours[0], colours[1]), row(colours[2], colours[3])]
+  return png(Array.from({ length: side }, (_, y) => (y < side / 2 ? upper : lower)))
 }
 
 // In a page: the colours in the middle of the four quarters of a picture that it shows.
