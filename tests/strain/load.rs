@@ -93,6 +93,9 @@ where
     Figures { samples, time }
 }
 
+/// Before a peak is counted.
+pub(crate) const WARM_UP: Duration = Duration::from_secs(1);
+
 /// So many who each ask again when they have their answer: the most that can be done. Good answers a second.
 pub(crate) async fn closed_loop<F, A>(askers: usize, time: Duration, ask: F) -> f64
 where
@@ -114,7 +117,7 @@ where
         });
     }
     // What is warm counts.
-    sleep(Duration::from_secs(1)).await;
+    sleep(WARM_UP).await;
     let (before, start) = (good.load(Ordering::Relaxed), Instant::now());
     sleep(time).await;
     let (done, took) = (good.load(Ordering::Relaxed) - before, start.elapsed());

@@ -8,7 +8,7 @@ use super::{
     AFTER, BACK_WITHIN_SECS, FACTOR, MAX_RSS_KIB, MIN_GOODPUT, PATIENCE, PEAK_TIME, QUIET, REFUSED_WITHIN_MS, peak_rss,
 };
 use crate::goal;
-use crate::load::{Figures, Pace, Sample, Verdict, closed_loop, open_loop};
+use crate::load::{Figures, Pace, Sample, Verdict, WARM_UP, closed_loop, open_loop};
 use crate::process::{Setting, Signer, Slice, token};
 use crate::wire::{Broken, Client, get};
 
@@ -49,21 +49,32 @@ async fn one(binary: &str, name: &str, most: usize, time: Duration) -> usize {
         return goal(false, "CPU", "a control group", "none can be made here: run it as root");
     };
     let client = Arc::new(Client::new(signer.address, most));
-    let most_signed = || closed_loop(ASKERS, PEAK_TIME, sign(&client, "s1"));
-    let before = most_signed().await;
+    let estimate = closed_loop(ASKERS, QUIET / 2, sign(&client, "s1")).await;
+    let before = most_signed(&client, estimate).await;
     let at = |per_sec, time| Pace { per_sec, time, patience: PATIENCE };
     let quiet = open_loop(at(before / 2.0, QUIET), sign(&client, "s1")).await;
     let used = signer.cpu_secs();
     let (over, rss) = peak_rss(&signer, open_loop(at(FACTOR * before, time), sign(&client, "s1"))).await;
     let used = signer.cpu_secs() - used;
+    // Who came for the overload goes home, and hangs up.
+    drop(client);
+    let client = Arc::new(Client::new(signer.address, most));
     let after = open_loop(at(before / 2.0, AFTER), sign(&client, "s1")).await;
     // What the slice gives differs from one moment to the next.
-    let peak = before.midpoint(most_signed().await);
+    let peak = before.midpoint(most_signed(&client, estimate).await);
     signer.stop().await;
     drop(slice);
     println!("CPU, {name}: {QUOTA} of each {PERIOD} µs of one CPU: at most {peak:.0} signed a second");
     println!("  asked: {} ({:.1} x the peak), CPU {used:.1} s", over.summary(), over.asked_per_sec() / peak);
     report(peak, most == PROXY_CONNECTIONS, &quiet, &over, &after, rss)
+}
+
+/// The peak, beside a load generator that is as busy as in the overload, but asks nobody: it takes its part of the
+/// caches and of the cores that this machine's CPUs share.
+async fn most_signed(client: &Arc<Client>, estimate: f64) -> f64 {
+    let nobody = Arc::new(Client::new(client.address, 0));
+    let noise = Pace { per_sec: (FACTOR - 1.0) * estimate, time: PEAK_TIME + WARM_UP, patience: PATIENCE };
+    tokio::join!(closed_loop(ASKERS, PEAK_TIME, sign(client, "s1")), open_loop(noise, sign(&nobody, "s1"))).0
 }
 
 fn report(peak: f64, proxy: bool, quiet: &Figures, over: &Figures, after: &Figures, rss: f64) -> usize {
