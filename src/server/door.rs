@@ -64,7 +64,7 @@ impl Door {
     pub(super) fn new(service: &Service) -> Self {
         Self {
             most: service.settings.max_lag,
-            lag: Lag::start(service.settings.max_lag.is_some()),
+            lag: Lag::start(service.settings.max_lag),
             empty_at: Instant::now(),
             queue_is_short: false,
             said: Occasionally::default(),
@@ -82,16 +82,15 @@ impl Door {
     /// What becomes of one that was just taken from the queue.
     pub(super) fn judge(&mut self, stream: &TcpStream) -> Verdict {
         let Some(most) = self.most else { return Verdict::Enter };
-        let lag = self.lag.now();
         // There is time, and nobody waited for so long that patience could be lost.
-        if !self.queue_is_short && lag < most.div_f32(8.0) {
+        if !self.queue_is_short && self.lag.now() < most.div_f32(8.0) {
             return Verdict::Enter;
         }
         if has_left(stream) {
             self.counts.gone.add();
             return Verdict::Gone;
         }
-        if lag < most || self.is_probe(stream) {
+        if !self.lag.stands() || self.is_probe(stream) {
             return Verdict::Enter;
         }
         self.refuse(stream);
@@ -100,9 +99,11 @@ impl Door {
 
     /// Gives the system's queue the length that is of use now. A socket that listens may be told again.
     pub(super) fn fit_queue(&mut self, listener: &TcpListener) {
-        // A short queue is empty now and then also while there is too much to do.
-        let is_behind =
-            self.most.is_some_and(|most| self.empty_at.elapsed() > most || self.lag.now() > most.div_f32(2.0));
+        let is_behind = self.most.is_some_and(|most| {
+            // A short queue is empty now and then also while there is too much to do.
+            let goes_on = self.queue_is_short && self.lag.now() > most.div_f32(2.0);
+            goes_on || self.empty_at.elapsed() > most.saturating_mul(2)
+        });
         if is_behind != self.queue_is_short {
             self.queue_is_short = is_behind;
             // Where the system refuses, the queue stays as it was.
