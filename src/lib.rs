@@ -22,6 +22,7 @@
 //! * [`doctor`]: what is wrong with the bucket, for operators.
 //! * [`limits`]: what is taken on at once, and from one store and subject.
 //! * [`migrate`]: rows with old URLs get keys, for operators.
+//! * [`probe`]: whether the signer on this machine answers, for images.
 //! * `files`: reading what others write while we run.
 //! * `outbound`: what all calls to others have in common.
 //! * [`storage`]: calls to the bucket.
@@ -55,6 +56,7 @@ pub mod identity;
 pub mod limits;
 pub mod migrate;
 mod outbound;
+pub mod probe;
 mod reload;
 pub mod run;
 pub mod server;

@@ -11,6 +11,7 @@ use filesync_signer::doctor::{self, CorsFormat, Pages, Status, cors_document};
 use filesync_signer::domain::store::StoreId;
 use filesync_signer::domain::token::{MintClaims, mint_hs256};
 use filesync_signer::migrate::{Members, migrate_keys};
+use filesync_signer::probe::{Question, probe};
 use filesync_signer::run::{listen, run};
 use filesync_signer::server::{harden, is_root, log_panics, system_clock};
 use filesync_signer::telemetry::logs;
@@ -60,6 +61,8 @@ enum Command {
     MigrateKeys(MigrateKeys),
     /// Prints the CORS document that the bucket needs for the pages of this configuration.
     Cors(CorsArgs),
+    /// Asks the signer that runs here whether it lives, within two seconds, as images and orchestrators want it. Ends with 1 if not.
+    Probe(Probe),
 }
 
 #[derive(Args, Default)]
@@ -153,6 +156,16 @@ struct CorsArgs {
     storage: String,
 }
 
+#[derive(Args)]
+struct Probe {
+    /// Asks whether it can sign and is not about to stop: /readyz in place of /livez.
+    #[arg(long)]
+    ready: bool,
+    /// Where it listens, if not at server.listen.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+}
+
 /// Why a command ends without its result.
 enum Failure {
     /// Something to mend on the command line or in the configuration.
@@ -202,11 +215,7 @@ fn execute(cli: Cli) -> Result<(), Failure> {
         return print("the configuration is good");
     }
     match cli.command.unwrap_or_else(|| Command::Serve(Serve::default())) {
-        Command::Serve(serve) => {
-            let listen = serve.listen.map(|address| ("server.listen".to_owned(), address.to_string()));
-            let flags: Vec<_> = set.into_iter().chain(listen).collect();
-            start(config::Source::new(file, flags))
-        }
+        Command::Serve(serve) => start(config::Source::new(file, with_listen(set, serve.listen))),
         #[cfg(feature = "dev")]
         Command::Dev(dev) => start_dev(dev),
         Command::Config => print(config::read(file.as_deref(), &set)?.into_toml()?.trim_end()),
@@ -227,7 +236,20 @@ fn execute(cli: Cli) -> Result<(), Failure> {
             };
             print(&cors_document(&pages, format))
         }
+        Command::Probe(Probe { ready, listen }) => {
+            // Its own section is all it needs: a probe is not to fail for a secret that it does not use.
+            let server = config::read(file.as_deref(), &with_listen(set, listen))?.check_server()?;
+            let question = if ready { Question::IsReady } else { Question::Lives };
+            let answer = runtime()?.block_on(probe(&server, question));
+            print(&answer.map_err(|error| Failure::Run(error.to_string()))?)
+        }
     }
+}
+
+/// A flag of its own for what many set.
+fn with_listen(set: Vec<(String, String)>, listen: Option<SocketAddr>) -> Vec<(String, String)> {
+    let listen = listen.map(|address| ("server.listen".to_owned(), address.to_string()));
+    set.into_iter().chain(listen).collect()
 }
 
 fn start(source: config::Source) -> Result<(), Failure> {

@@ -164,6 +164,16 @@ impl Loaded {
         check::check_migration(&self.raw, &self.sources, self.problems.into_iter().filter(of_these).collect())
     }
 
+    /// Checks `[server]` alone.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] lists every problem that does not belong to another section.
+    pub fn check_server(self) -> Result<Server, ConfigError> {
+        let problems = self.problems.into_iter().filter(|p| p.key.starts_with("server")).collect();
+        check::check_server(&self.raw, &self.sources, problems)
+    }
+
     /// Checks every value and reads the files that hold secrets.
     ///
     /// # Errors

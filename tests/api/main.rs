@@ -31,6 +31,7 @@ mod identity;
 mod keys;
 mod limits;
 mod overload;
+mod probe;
 mod process;
 mod rates;
 mod reload;

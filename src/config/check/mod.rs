@@ -19,7 +19,7 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 use super::raw::{RawConfig, RawKeys, RawLife, RawTelemetry, Secret};
-use super::used::{Auth, Config, Life, LogFormat, Migration, Telemetry};
+use super::used::{Auth, Config, Life, LogFormat, Migration, Server, Telemetry};
 use super::{ConfigError, Problem, Sources};
 use crate::domain::key::{KeyFormat, KeyRules, MAX_KEY_BYTES, check_segments};
 use crate::domain::sigv4::MAX_EXPIRES_SECS;
@@ -73,6 +73,15 @@ pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) 
 pub(super) fn check_auth(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) -> Result<Auth, ConfigError> {
     let mut report = Report::new(sources, problems);
     auth::auth(raw, &mut report).ok_or(ConfigError { problems: report.problems })
+}
+
+/// The same for `[server]` alone.
+pub(super) fn check_server(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) -> Result<Server, ConfigError> {
+    let mut report = Report::new(sources, problems);
+    match server::server(&raw.server, &mut report) {
+        Some(server) if report.problems.is_empty() => Ok(server),
+        _ => Err(ConfigError { problems: report.problems }),
+    }
 }
 
 /// The same for `[migration]` and `[keys]` alone.
