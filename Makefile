@@ -1,6 +1,6 @@
 # One word each. `make test` installs what the tests need into the tree and runs every ring.
 .PHONY: dev lint test test-unit test-properties test-api test-e2e oracle properties fuzz fuzz-seeds mutants supply-chain \
-	advisories sbom hostile overload soak rolling confined faults bench bench-service clean
+	advisories sbom hostile overload soak rolling confined faults image bench bench-service clean
 .DELETE_ON_ERROR:
 
 CARGO ?= cargo
@@ -67,6 +67,12 @@ overload soak rolling:
 	$(CARGO) build --locked --release --no-default-features --bin signer
 	$(CARGO) build --locked --release --no-default-features --example strain
 	ulimit -n 20000 && $(RELEASE)/examples/strain $@ $(RELEASE)/signer $(SECS)
+
+# The image of deploy/Dockerfile, built with buildah and left in target/image, and the service run from its root. As root.
+image: $(VENV)/.installed
+	tests/image/install.sh
+	deploy/image.sh
+	IMAGE=$${CARGO_TARGET_DIR:-target}/image $(NODE) --test --test-reporter=spec tests/image/image.test.mjs
 
 # As nobody, without capabilities, on a read-only file system, in 64 MiB. Run as root.
 confined:

@@ -21,8 +21,8 @@ function reply(query, answer) {
 
 // `each(send)` is called for every query in place of the proper answer.
 export async function startNames(host) {
-  const names = { host, each: undefined, asked: 0 }
   const socket = createSocket('udp4')
+  const names = { host, each: undefined, asked: 0, stop: () => socket.close() }
   socket.on('message', (query, { port, address }) => {
     names.asked += 1
     const send = (answer = '127.0.0.1') => socket.send(reply(query, answer), port, address)
