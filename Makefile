@@ -1,6 +1,6 @@
 # One word each. `make test` installs what the tests need into the tree and runs every ring.
 .PHONY: dev lint test test-unit test-properties test-api test-e2e oracle properties fuzz fuzz-seeds mutants supply-chain \
-	advisories sbom hostile overload soak rolling confined faults image bench bench-service clean
+	advisories sbom hostile overload soak rolling confined faults image deploy-check bench bench-service clean
 .DELETE_ON_ERROR:
 
 CARGO ?= cargo
@@ -17,6 +17,7 @@ CARGO_AUDITABLE := $(TOOLS)/cargo-auditable@0.7.7/bin/cargo-auditable
 CARGO_CYCLONEDX := $(TOOLS)/cargo-cyclonedx@0.5.9/bin/cargo-cyclonedx
 
 VENV := target/venv
+DEPLOY_VENV := target/deploy-venv
 RELEASE := $${CARGO_TARGET_DIR:-$(CURDIR)/target}/release
 E2E := tests/e2e
 CHROMIUM := /usr/bin/chromium
@@ -73,6 +74,16 @@ image: $(VENV)/.installed
 	tests/image/install.sh
 	deploy/image.sh
 	IMAGE=$${CARGO_TARGET_DIR:-target}/image $(NODE) --test --test-reporter=spec tests/image/image.test.mjs
+
+# Every file below deploy/ that somebody is to run: schemas, settings, and whether they fit each other.
+deploy-check: $(DEPLOY_VENV)/.installed
+	$(CARGO) build --locked
+	SIGNER_BIN=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/signer $(DEPLOY_VENV)/bin/python -B tests/deploy/check.py
+
+$(DEPLOY_VENV)/.installed: tests/deploy/requirements.txt
+	$(PYTHON) -m venv --clear $(DEPLOY_VENV)
+	$(DEPLOY_VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
 
 # As nobody, without capabilities, on a read-only file system, in 64 MiB. Run as root.
 confined:
