@@ -1,6 +1,6 @@
 # One word each. `make test` installs what the tests need into the tree and runs every ring.
 .PHONY: dev lint test test-unit test-properties test-api test-e2e oracle properties fuzz fuzz-seeds mutants supply-chain \
-	advisories sbom hostile overload soak rolling confined faults image deploy-check bench bench-service clean
+	advisories sbom hostile overload soak rolling replicas confined faults image deploy-check bench bench-service clean
 .DELETE_ON_ERROR:
 
 CARGO ?= cargo
@@ -62,9 +62,11 @@ faults:
 	SIGNER_BIN=$(RELEASE)/signer $(NODE) tests/faults/run.mjs $(FAULTS)
 
 # Five times as much as it can do, as root for a slice of a CPU: ten minutes. A fault every 30 seconds: four minutes of
-# warm-up, then SOAK_SECS. Fifty restarts behind a balancer: one minute. Two builds, as for bench-service.
+# warm-up, then SOAK_SECS. Fifty restarts behind a balancer: one minute. Ten kills behind nginx: one minute. Two builds,
+# as for bench-service.
 soak: SECS = $(SOAK_SECS)
-overload soak rolling:
+overload soak rolling replicas:
+	tests/strain/install.sh $@
 	$(CARGO) build --locked --release --no-default-features --bin signer
 	$(CARGO) build --locked --release --no-default-features --example strain
 	ulimit -n 20000 && $(RELEASE)/examples/strain $@ $(RELEASE)/signer $(SECS)

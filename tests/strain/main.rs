@@ -1,5 +1,5 @@
-//! `make overload`, `make soak` and `make rolling`: the signer under more than it can do, for long, and while it is
-//! replaced. Each prints its figures and ends with 1 if a goal is missed. All traffic goes to 127.0.0.1, is bounded in
+//! `make overload`, `make soak`, `make rolling` and `make replicas`: the signer under more than it can do, for long, while
+//! it is replaced, and while it is killed. Each prints its figures and ends with 1 if a goal is missed. All traffic goes to 127.0.0.1, is bounded in
 //! connections, rate and time, and ends by itself.
 #![allow(
     missing_docs,
@@ -19,6 +19,7 @@ mod issuer;
 mod load;
 mod overload;
 mod process;
+mod replicas;
 mod rolling;
 mod soak;
 mod wire;
@@ -28,7 +29,7 @@ use std::process::ExitCode;
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let usage = "usage: strain overload|cpu|flood|soak|rolling SIGNER [SECONDS]";
+    let usage = "usage: strain overload|cpu|flood|soak|rolling|replicas SIGNER [SECONDS]";
     let what = arguments.next().expect(usage);
     let binary = arguments.next().expect(usage);
     // Fewer for a quick look; a figure that is published takes all.
@@ -39,6 +40,7 @@ async fn main() -> ExitCode {
         "flood" => overload::run_flood(&binary).await,
         "soak" => soak::run(&binary, secs.unwrap_or(900)).await,
         "rolling" => rolling::run(&binary).await,
+        "replicas" => replicas::run(&binary).await,
         _ => panic!("{usage}"),
     };
     println!("{}", if missed == 0 { "all goals met".to_owned() } else { format!("{missed} goals missed") });

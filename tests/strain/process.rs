@@ -116,6 +116,11 @@ impl Signer {
         ended.is_some()
     }
 
+    /// Until it is gone, however it ends.
+    pub(crate) fn reap(&mut self) {
+        self.child.wait().unwrap();
+    }
+
     /// SIGTERM, and how long it took to end with 0.
     pub(crate) async fn stop(mut self) -> Duration {
         let start = Instant::now();

@@ -23,19 +23,19 @@ const RESTARTS: usize = 50;
 const PER_SEC: f64 = 400.0;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Longer than it takes to drain a replica: some calls are always under way.
-const BUCKET_LATENCY: Duration = Duration::from_millis(300);
+pub(crate) const BUCKET_LATENCY: Duration = Duration::from_millis(300);
 /// All of it, however long the restarts take.
 const AT_MOST: Duration = Duration::from_mins(5);
 
-struct Replica<'a> {
+pub(crate) struct Replica<'a> {
     binary: &'a str,
     folder: tempfile::TempDir,
     settings: Vec<(&'static str, String)>,
-    signer: Signer,
+    pub(crate) signer: Signer,
 }
 
 impl<'a> Replica<'a> {
-    async fn start(binary: &'a str, bucket: &Bucket) -> Self {
+    pub(crate) async fn start(binary: &'a str, bucket: &Bucket) -> Self {
         let settings = vec![
             ("SIGNER__AUTH__HS256_SECRET", String::from_utf8(SECRET.to_vec()).unwrap()),
             ("SIGNER__STORAGE__ENDPOINT", bucket.url()),
@@ -59,9 +59,14 @@ impl<'a> Replica<'a> {
         }
         let drained = begun.elapsed();
         let begun = Instant::now();
+        self.start_again().await;
+        (drained, begun.elapsed())
+    }
+
+    /// The next one at the same address, once there is none.
+    pub(crate) async fn start_again(&mut self) {
         self.signer = spawn(self.binary, self.signer.address, &self.folder, &self.settings);
         self.signer.ready().await;
-        (drained, begun.elapsed())
     }
 }
 
@@ -127,7 +132,7 @@ pub(crate) async fn run(binary: &str) -> usize {
 }
 
 /// Signing and calls to the bucket, each with what it must say.
-async fn ask(client: Arc<Client>, token: String, number: u64) -> Verdict {
+pub(crate) async fn ask(client: Arc<Client>, token: String, number: u64) -> Verdict {
     let key = format!("s1/file-{number}");
     let body = json!({"key": key});
     let (request, good) = match number % 8 {
@@ -138,7 +143,9 @@ async fn ask(client: Arc<Client>, token: String, number: u64) -> Verdict {
         _ => (get(&format!("/download-url?key={key}"), &token), 200),
     };
     match client.ask(&request).await {
-        Ok(answer) if good == 200 && answer.json()["key"] != key => Verdict::Wrong("the key".to_owned()),
+        Ok(answer) if good == 200 && answer.status == 200 && answer.json()["key"] != key => {
+            Verdict::Wrong("the key".to_owned())
+        }
         answer => Verdict::of(answer, good),
     }
 }
