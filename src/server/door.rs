@@ -45,13 +45,27 @@ pub(super) enum Verdict {
     Refused,
 }
 
+/// Since when somebody was found in the system's queue each time that it was looked into. Not since when it was seen empty:
+/// while nobody comes, nobody looks.
+#[derive(Debug, Default)]
+struct Waiting(Option<Instant>);
+
+impl Waiting {
+    fn found(&mut self) {
+        self.0.get_or_insert_with(Instant::now);
+    }
+
+    fn lasts(&self) -> Duration {
+        self.0.map(|since| since.elapsed()).unwrap_or_default()
+    }
+}
+
 /// Decides who comes in.
 pub(super) struct Door {
     /// How long work may wait, if there is a limit.
     most: Option<Duration>,
     lag: Arc<Lag>,
-    /// When nobody waited in the system's queue, the last time.
-    empty_at: Instant,
+    waiting: Waiting,
     queue_is_short: bool,
     said: Occasionally,
     counts: Arc<Counts>,
@@ -65,7 +79,7 @@ impl Door {
         Self {
             most: service.settings.max_lag,
             lag: Lag::start(service.settings.max_lag),
-            empty_at: Instant::now(),
+            waiting: Waiting::default(),
             queue_is_short: false,
             said: Occasionally::default(),
             counts: Arc::clone(&service.counts),
@@ -76,12 +90,13 @@ impl Door {
 
     /// Nobody waits now.
     pub(super) fn seen_empty(&mut self) {
-        self.empty_at = Instant::now();
+        self.waiting = Waiting::default();
     }
 
     /// What becomes of one that was just taken from the queue.
     pub(super) fn judge(&mut self, stream: &TcpStream) -> Verdict {
         let Some(most) = self.most else { return Verdict::Enter };
+        self.waiting.found();
         // There is time, and nobody waited for so long that patience could be lost.
         if !self.queue_is_short && self.lag.now() < most.div_f32(8.0) {
             return Verdict::Enter;
@@ -102,7 +117,7 @@ impl Door {
         let is_behind = self.most.is_some_and(|most| {
             // A short queue is empty now and then also while there is too much to do.
             let goes_on = self.queue_is_short && self.lag.now() > most.div_f32(2.0);
-            goes_on || self.empty_at.elapsed() > most.saturating_mul(2)
+            goes_on || self.waiting.lasts() > most.saturating_mul(2)
         });
         if is_behind != self.queue_is_short {
             self.queue_is_short = is_behind;
@@ -156,5 +171,21 @@ fn answer(stream: &TcpStream) {
     // Taken, because the system resets a connection that is closed with something unread, and takes the answer back.
     if recv(stream, &mut request, RecvFlags::DONTWAIT).is_ok_and(|(_, length)| length > 0) {
         let _ = send(stream, REFUSAL, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_after_a_quiet_hour_has_not_waited_for_an_hour() {
+        let mut waiting = Waiting::default();
+        tokio::time::advance(Duration::from_hours(1)).await;
+        assert_eq!(waiting.lasts(), Duration::ZERO);
+        waiting.found();
+        tokio::time::advance(Duration::from_millis(5)).await;
+        waiting.found();
+        assert_eq!(waiting.lasts(), Duration::from_millis(5));
     }
 }
