@@ -25,6 +25,7 @@
 //! * [`probe`]: whether the signer on this machine answers, for images.
 //! * `files`: reading what others write while we run.
 //! * `outbound`: what all calls to others have in common.
+//! * `random`: names and secrets that nobody guesses.
 //! * [`storage`]: calls to the bucket.
 //! * `reload`: the configuration again, while requests run.
 //! * [`config`]: `signer.toml`, environment and flags; the only reader of either.
@@ -57,6 +58,7 @@ pub mod limits;
 pub mod migrate;
 mod outbound;
 pub mod probe;
+mod random;
 mod reload;
 pub mod run;
 pub mod server;

@@ -11,13 +11,11 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::rand;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tempfile::TempDir;
 
 use crate::config::{self, Config, ConfigError, Secret};
 use crate::domain::token::{MintClaims, mint_hs256};
+use crate::random::{NoRandomness, random_text};
 use crate::run::{StartError, bind, serve_app, start_app};
 use crate::server::system_clock;
 use crate::telemetry::logs;
@@ -70,6 +68,12 @@ pub enum DevError {
     /// No randomness, no temporary folder, or no output.
     #[error("{0}")]
     System(String),
+}
+
+impl From<NoRandomness> for DevError {
+    fn from(error: NoRandomness) -> Self {
+        Self::System(error.to_string())
+    }
 }
 
 impl From<io::Error> for DevError {
@@ -218,11 +222,4 @@ fn mint(config: &Config, store: &str) -> Result<String, DevError> {
         system_clock(),
     )
     .map_err(|error| DevError::System(error.to_string()))
-}
-
-/// 32 random bytes as text.
-fn random_text() -> Result<String, DevError> {
-    let mut bytes = [0; 32];
-    rand::fill(&mut bytes).map_err(|_| DevError::System("this machine gives no randomness".to_owned()))?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }

@@ -5,9 +5,6 @@ use std::error::Error as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_lc_rs::rand;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
@@ -19,6 +16,7 @@ use crate::domain::policy::{Action, Caller, decide};
 use crate::domain::route::{StorageIndex, StorageRoutes};
 use crate::domain::sigv4::{BucketAddress, Terms};
 use crate::domain::token::{MintClaims, TokenRules, Verifier, VerifyKey, mint_hs256};
+use crate::random::random_text;
 use crate::storage::{BucketError, Signers, bucket_error, element, http_client, read_body};
 
 /// All keys lie in this store.
@@ -260,13 +258,6 @@ fn caller(storage: StorageIndex, now: Timestamp) -> Result<Arc<Caller>, DoctorEr
     let token = mint_hs256(secret.as_bytes(), &claim, &stores, &MintClaims::default(), CALLER_TTL_SECS, now)
         .map_err(|error| unusable(&error))?;
     Verifier::new(vec![key], rules).verify(&token, now).map_err(|error| unusable(&error))
-}
-
-/// 32 random bytes as text that may stand in a key.
-fn random_text() -> Result<String, DoctorError> {
-    let mut bytes = [0; 32];
-    rand::fill(&mut bytes).map_err(|_| DoctorError::Randomness)?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 async fn hear(request: reqwest::RequestBuilder, first_byte_timeout: Duration) -> Result<Heard, BucketError> {

@@ -27,6 +27,7 @@ use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Storage};
+use crate::random::NoRandomness;
 use bench::Bench;
 use report::{Report, Stopped};
 
@@ -45,6 +46,12 @@ pub enum DoctorError {
     /// The token for ourselves does not hold. Never seen unless this module or the clock is wrong.
     #[error("the check cannot let itself in: {0}")]
     Caller(String),
+}
+
+impl From<NoRandomness> for DoctorError {
+    fn from(_: NoRandomness) -> Self {
+        Self::Randomness
+    }
 }
 
 /// Checks one bucket of `config`, telling each line as it comes; with `fix_cors` adds the CORS rule where it is missing.
