@@ -31,6 +31,7 @@
 //! * [`config`]: `signer.toml`, environment and flags; the only reader of either.
 //! * [`server`]: the listener.
 //! * [`telemetry`]: logs and request ids.
+//! * [`guide`]: how to call, configure and operate it, in prose.
 //! * `dev`: `signer dev`, with an embedded S3 (cargo feature `dev`).
 #![cfg_attr(
     test,
@@ -53,6 +54,7 @@ pub mod dev;
 pub mod doctor;
 pub mod domain;
 mod files;
+pub mod guide;
 pub mod identity;
 pub mod limits;
 pub mod migrate;

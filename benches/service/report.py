@@ -1,4 +1,4 @@
-"""What was measured, as the Markdown that is printed and that the README quotes."""
+"""What was measured, as the Markdown that is printed and that src/guide/reliability.md quotes."""
 
 import dataclasses
 import statistics

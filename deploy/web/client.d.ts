@@ -12,7 +12,7 @@ export declare function hashOfKey(key: string): string | null
 export declare function sha256Hex(bytes: BufferSource): Promise<string>
 
 /**
- * Every failure but an abort. `code` is the signer's (README, "Errors"), or one of `token_missing`, `signer_unreachable`,
+ * Every failure but an abort. `code` is the signer's (src/guide/api.md, "Errors"), or one of `token_missing`, `signer_unreachable`,
  * `bucket_unreachable`, `bucket_refused`, `bucket_<status>`, `http_<status>`, `object_not_found`, `hash_mismatch`,
  * `invalid_answer`, `insecure_page`. `message` is a sentence to show.
  */

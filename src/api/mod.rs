@@ -5,7 +5,7 @@
 //! In the file of its resource: a row in `ROUTES`, a body type, a function. Its
 //! [`Endpoint`] variant is its permission, so a handler that forgets to ask for a
 //! token does not compile. 404, 405, `Allow`, the "no token is 401" test and the
-//! README's table come from the rows.
+//! guide's table come from the rows.
 //!
 //! # Why data and not a router or layers
 //!
@@ -168,7 +168,7 @@ pub struct Route {
     pub path: &'static str,
     /// The permission that the decision will ask for, for people to read.
     pub needs: &'static str,
-    /// One line for the README.
+    /// One line for the guide.
     pub summary: &'static str,
     /// The handler.
     pub endpoint: Endpoint,

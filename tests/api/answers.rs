@@ -240,16 +240,15 @@ async fn readyz_fails_once_the_process_is_about_to_stop() {
 }
 
 #[test]
-fn every_route_stands_in_the_readme() {
-    let readme = include_str!("../../README.md");
+fn every_route_stands_in_the_guide() {
+    let guide = include_str!("../../src/guide/api.md");
     for route in routes() {
         let row = format!("| `{} {}` | {} | {} |", route.method, route.path, route.needs, route.summary);
-        assert!(readme.contains(&row), "the README lacks: {row}");
+        assert!(guide.contains(&row), "the guide lacks: {row}");
         assert_eq!(route.needs == "nobody", matches!(route.endpoint, Endpoint::Open(_)));
     }
-    let endpoints = readme.split("\n## ").find(|section| section.starts_with("Endpoints")).unwrap();
     let is_row =
         |line: &&str| ["| `GET /", "| `HEAD /", "| `POST /", "| `DELETE /"].iter().any(|start| line.starts_with(start));
-    let rows = endpoints.lines().filter(is_row);
+    let rows = guide.lines().filter(is_row);
     assert_eq!(rows.count(), routes().count());
 }

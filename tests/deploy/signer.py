@@ -57,5 +57,5 @@ def stop_secs(config):
 
 
 def fits_memory(config, limit_bytes):
-    """README, "Connections": about 30 kB for one that has begun a request; 20 MB for the rest."""
+    """src/guide/reliability.md: about 30 kB for one that has begun a request; 20 MB for the rest."""
     return 20_000_000 + 30_000 * config["server"]["max_connections"] <= limit_bytes

@@ -1,16 +1,24 @@
 use super::*;
 use crate::domain::token::{Expected, Revoked, TokenRules};
 
-/// Every example of the README is a configuration that starts; only the files that it names are not here.
+/// Every example of the README and the guides is a configuration that starts; only the files that it names are not here.
 #[test]
-fn the_readmes_examples_are_configurations() {
+fn the_guides_examples_are_configurations() {
     const STORAGE: &str =
         "[storage]\nendpoint = 'https://s3.test'\nbucket = 'files'\naccess_key_id = 'a'\nsecret_access_key = 'b'\n";
     const AUTH: &str = "[auth]\nhs256_secret = '0123456789abcdef0123456789abcdef'\n";
     const KEY: &str = "access_key_id = 'a'\nsecret_access_key = 'b'\n";
-    let readme = include_str!("../../../README.md");
+    let texts = [
+        include_str!("../../../README.md"),
+        include_str!("../../guide/tokens.md"),
+        include_str!("../../guide/storage.md"),
+        include_str!("../../guide/operate.md"),
+        include_str!("../../guide/migrate.md"),
+    ];
     let (mut auth, mut storage, mut migration, mut revoked) = (0, 0, 0, 0);
-    for block in readme.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()) {
+    for block in
+        texts.iter().flat_map(|text| text.split("```toml\n").skip(1)).map(|rest| rest.split("```").next().unwrap())
+    {
         let text = if block.contains("auth") {
             auth += 1;
             format!("{STORAGE}{block}")
