@@ -210,6 +210,8 @@ mod tests {
         assert_eq!(key(&urls(&["https://files.example.com/"]), doubled).unwrap(), format!("{ROOT}/s1/f"));
         let not_a_root = urls(&["https://files.example.com/my-livestore-filesync-files/"]);
         assert_eq!(key(&not_a_root, "https://files.example.com/my-livestore-filesync-files/s1/f").unwrap(), "s1/f");
+        let below_it = format!("https://files.example.com/my-livestore-filesync-files/{ROOT}/s1/f");
+        assert_eq!(key(&not_a_root, &below_it).unwrap(), "s1/f");
     }
 
     #[test]
@@ -247,6 +249,7 @@ mod tests {
             assert_eq!(key(&gateway(), url), Err(LegacyError::Unlisted), "{url}");
         }
         assert_eq!(key(&LegacyUrls::default(), "https://files.example.com/s1/f"), Err(LegacyError::Unlisted));
+        assert!(LegacyUrls::default().is_empty() && !gateway().is_empty());
     }
 
     /// K03, K04, K05, K13: what follows is under the rules of keys.

@@ -1,4 +1,6 @@
 use super::*;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
 
 fn load(jwk: &Value) -> Result<VerifyKey, JwkError> {
@@ -103,6 +105,11 @@ fn points_off_the_curve_are_refused_at_load() {
     for x in [[1; 31].as_slice(), &[1; 33], &[]] {
         assert_eq!(load(&Issuer::new("EdDSA").jwk(json!({"x": b64(x)}))).map(|_| ()), point);
     }
+    // The same point in the form of a certificate's key (RFC 8410 section 4), which the library would take.
+    let jwk: Value = serde_json::from_str(&Issuer::new("EdDSA").jwk(json!({})).to_string()).unwrap();
+    let bare = URL_SAFE_NO_PAD.decode(jwk["x"].as_str().unwrap()).unwrap();
+    let wrapped = [b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00".as_slice(), &bare].concat();
+    assert_eq!(load(&Issuer::new("EdDSA").jwk(json!({"x": b64(wrapped)}))).map(|_| ()), point);
 }
 
 /// One odd entry never spoils the set.
@@ -125,6 +132,18 @@ fn a_set_keeps_its_good_keys_whatever_stands_beside_them() {
     assert_eq!(set.keys.len(), 1);
     assert_eq!(set.keys[0].id(), Some("good"));
     assert_eq!(set.dropped.iter().map(|(place, _)| *place).collect::<Vec<_>>(), [0, 1, 2, 4, 5, 6, 7, 8]);
+}
+
+/// J36: what a key set could bring is never a shared secret, and no more than was asked for.
+#[test]
+fn a_key_set_brings_public_keys_of_the_wanted_algorithms() {
+    let of = |wanted: &[Algorithm]| algorithms_of_key_sets(wanted);
+    let all = of(&[]);
+    for (_, algorithm) in ALGORITHMS {
+        assert_eq!(all.contains(algorithm), !is_symmetric(*algorithm), "{algorithm:?}");
+    }
+    assert_eq!(of(&[Algorithm::ES256, Algorithm::HS256]), [Algorithm::ES256]);
+    assert_eq!(of(&[Algorithm::HS256]), []);
 }
 
 #[test]

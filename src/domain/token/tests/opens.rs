@@ -9,6 +9,19 @@ fn a_good_token_gives_its_store() {
     assert_eq!(allowed(&caller, Action::Put, "s2/f"), Err(Denied::OutsideStore));
 }
 
+#[test]
+fn a_minted_token_opens_its_stores_for_its_time() {
+    let claims = MintClaims { scope: Some("files:read".into()), sub: Some("ann".into()), ..MintClaims::default() };
+    let token = mint_hs256(SECRET, "storeId", &["s1".into(), "s2".into()], &claims, 60, now()).unwrap();
+    let caller = verify(&token).unwrap();
+    assert_eq!(caller.subject(), Some("ann"));
+    assert_eq!(allowed(&caller, Action::Get, "s2/f"), Ok(()));
+    assert_eq!(allowed(&caller, Action::Put, "s1/f"), Err(Denied::Operation));
+    assert_eq!(allowed(&caller, Action::Get, "s3/f"), Err(Denied::OutsideStore));
+    let late = Timestamp::from_second(NOW + 60 + 31).unwrap();
+    assert!(verifier_with(rules()).verify(&token, late).is_err());
+}
+
 /// J28: what is not a store name, or a list of them, opens nothing.
 #[test]
 fn a_claim_that_names_no_store_opens_nothing() {
