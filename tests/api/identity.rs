@@ -185,6 +185,7 @@ async fn keys_that_nobody_confirms_end() {
 
 /// J38: a flood of forged tokens costs the provider one fetch per cooldown, and good tokens nothing.
 #[tokio::test(flavor = "multi_thread")]
+#[allow(clippy::disallowed_methods, reason = "how long a test floods is no setting of the service")]
 async fn a_flood_of_random_kids_is_two_fetches_and_no_harm() {
     const PER_TICK: usize = 100;
     let secs = std::env::var("FLOOD_SECS").map_or(30, |secs| secs.parse().unwrap());
