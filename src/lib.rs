@@ -18,6 +18,7 @@
 //! * [`domain`]: the pure core. Keys, stores, tokens, the decision, signatures.
 //! * [`api`]: the HTTP surface, one file a resource, and the closed list of failures.
 //! * [`identity`]: keys in force, where they come from, and tokens already verified.
+//! * [`build_info`]: version and commit.
 //! * [`check_token`]: what a token gives, for operators.
 //! * [`doctor`]: what is wrong with the bucket, for operators.
 //! * [`limits`]: what is taken on at once, and from one store and subject.
@@ -47,6 +48,7 @@
 )]
 
 pub mod api;
+pub mod build_info;
 pub mod check_token;
 pub mod config;
 #[cfg(feature = "dev")]

@@ -1,5 +1,6 @@
 //! `signer probe`: asks the signer that runs here how it is, for images without shell or curl.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -29,6 +30,21 @@ impl Question {
     }
 }
 
+/// The answer yes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Yes {
+    /// What was asked.
+    pub url: String,
+    /// Its answer.
+    pub status: StatusCode,
+}
+
+impl fmt::Display for Yes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.url, self.status)
+    }
+}
+
 /// Why the answer is no.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
@@ -53,12 +69,12 @@ pub enum ProbeError {
     },
 }
 
-/// Asks where `server` listens. The URL and status, when the answer is yes.
+/// Asks where `server` listens.
 ///
 /// # Errors
 ///
 /// [`ProbeError`] when it is no, or none came within two seconds.
-pub async fn probe(server: &Server, question: Question) -> Result<String, ProbeError> {
+pub async fn probe(server: &Server, question: Question) -> Result<Yes, ProbeError> {
     let address = reachable(server.listen);
     if address.port() == 0 {
         return Err(ProbeError::NoPort);
@@ -79,7 +95,7 @@ pub async fn probe(server: &Server, question: Question) -> Result<String, ProbeE
     let client = outbound::client(false).tls_danger_accept_invalid_certs(true).timeout(DEADLINE).build();
     let asked = client.map_err(|error| no_answer(&error))?.get(&url).send();
     let status = asked.await.map_err(|error| no_answer(&error))?.status();
-    if status == StatusCode::OK { Ok(format!("{url}: {status}")) } else { Err(ProbeError::No { url, status }) }
+    if status == StatusCode::OK { Ok(Yes { url, status }) } else { Err(ProbeError::No { url, status }) }
 }
 
 /// One of all addresses is this machine's own.

@@ -19,6 +19,7 @@ mod layers;
 mod problem;
 mod raw;
 mod supervisor;
+mod terminal;
 #[cfg(test)]
 mod tests;
 mod used;
@@ -28,6 +29,7 @@ pub use ambient::Ambient;
 pub use problem::{ConfigError, Problem};
 pub use raw::{RawConfig, Secret};
 pub use supervisor::{Supervisor, inherited_listener};
+pub use terminal::coloured;
 pub use used::{
     Addressing, Auth, Config, Cors, DEFAULT_STORAGE, Download, FetchRules, Files, KeyLocation, KeySource, Life,
     LogFormat, Migration, Server, Storage, Telemetry, Tls, TokenPlaces, Verify,
@@ -126,14 +128,9 @@ impl Loaded {
     /// # Errors
     ///
     /// [`ConfigError`] when there are unknown keys or values of the wrong type.
-    pub fn into_toml(self) -> Result<String, ConfigError> {
-        if !self.problems.is_empty() {
-            return Err(ConfigError { problems: self.problems });
-        }
-        let mut text = toml::to_string(&self.raw).map_err(|error| {
-            let (key, source) = (String::new(), String::new());
-            ConfigError { problems: vec![Problem { key, source, message: error.to_string() }] }
-        })?;
+    pub fn into_toml(mut self) -> Result<String, ConfigError> {
+        self.refuse_problems()?;
+        let mut text = toml::to_string(&self.raw).map_err(|error| cannot_be_written(&error))?;
         // What follows from the settings, as comments: the text stays a configuration.
         if let Ok(config) = check::check(&self.raw, &self.sources, Vec::new()) {
             for note in &config.notes {
@@ -142,6 +139,21 @@ impl Loaded {
             }
         }
         Ok(text)
+    }
+
+    /// The same as JSON.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::into_toml`].
+    pub fn into_json(mut self) -> Result<String, ConfigError> {
+        self.refuse_problems()?;
+        serde_json::to_string_pretty(&self.raw).map_err(|error| cannot_be_written(&error))
+    }
+
+    fn refuse_problems(&mut self) -> Result<(), ConfigError> {
+        let problems = std::mem::take(&mut self.problems);
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
     }
 
     /// Checks `[auth]` alone.
@@ -182,6 +194,11 @@ impl Loaded {
     pub fn check(self) -> Result<Config, ConfigError> {
         check::check(&self.raw, &self.sources, self.problems)
     }
+}
+
+fn cannot_be_written(error: &dyn fmt::Display) -> ConfigError {
+    let (key, source) = (String::new(), String::new());
+    ConfigError { problems: vec![Problem { key, source, message: error.to_string() }] }
 }
 
 fn read_from(

@@ -46,6 +46,8 @@ pub struct Options {
     pub url_life_secs: u32,
     /// Further origins whose pages may call.
     pub origins: Vec<String>,
+    /// `telemetry.log`, if it is not to be as usual.
+    pub log: Option<String>,
 }
 
 /// Why it does not start.
@@ -96,7 +98,8 @@ pub async fn dev(options: &Options, out: &mut impl io::Write) -> Result<(), DevE
     // A new one at each start.
     let key = AccessKey { id: random_text()?, secret: random_text()? };
     let origins = origins(address, &options.origins);
-    let settings = settings(address, s3_address, &key, &origins, options.url_life_secs)?;
+    let mut settings = settings(address, s3_address, &key, &origins, options.url_life_secs)?;
+    settings.extend(options.log.clone().map(|level| ("telemetry.log".to_owned(), level)));
     let config = config::from_flags(&settings)?;
     let config_file = write_config(&settings)?;
     logs::start(config.telemetry);

@@ -21,6 +21,17 @@ pub enum Status {
     Fail,
 }
 
+impl fmt::Display for Status {
+    /// Four characters, so that lines stand below one another.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ok => "ok  ",
+            Self::Warn => "warn",
+            Self::Fail => "FAIL",
+        })
+    }
+}
+
 /// One check: what was found, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
@@ -39,11 +50,7 @@ pub struct Line {
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let status = match self.status {
-            Status::Ok => "ok  ",
-            Status::Warn => "warn",
-            Status::Fail => "FAIL",
-        };
+        let status = self.status;
         let storage = self.storage.as_ref().map(|name| format!("[{name}] ")).unwrap_or_default();
         write!(f, "{status} {storage}{}: {}", self.check, self.evidence)?;
         match &self.fix {

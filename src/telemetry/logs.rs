@@ -8,7 +8,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt, registry};
 
-use crate::config::{LogFormat, Telemetry};
+use crate::config::{LogFormat, Telemetry, coloured};
 
 /// Writes log lines to standard error from now on.
 ///
@@ -26,7 +26,7 @@ pub fn start(telemetry: Telemetry) {
     let lines = if json {
         lines.json().flatten_event(true).with_current_span(false).boxed()
     } else {
-        lines.with_ansi(std::io::stderr().is_terminal()).with_target(false).boxed()
+        lines.with_ansi(coloured(&std::io::stderr())).with_target(false).boxed()
     };
     // A second start, as in tests, keeps the first subscriber.
     let _ = registry().with(lines.with_filter(filter)).try_init();

@@ -1,6 +1,6 @@
 //! `signer check-token`: the same verdict as the service's, and never the token.
 
-use filesync_signer::check_token::check_token;
+use filesync_signer::check_token::{Verdict, check_token};
 use filesync_signer::config;
 use serde_json::json;
 
@@ -18,13 +18,14 @@ async fn check(settings: &[(&str, &str)], token: &str) -> (bool, String) {
     ];
     let storage = storage.map(|(k, v)| (k.to_owned(), v.to_owned()));
     let auth = config::from_flags(&[flags, storage.to_vec()].concat()).unwrap().auth;
-    let mut out = Vec::new();
-    let opens = check_token(&auth, token, now(), &mut out).await.unwrap();
-    let text = String::from_utf8(out).unwrap();
+    let mut lines = Vec::new();
+    let verdict = check_token(&auth, token, now(), &mut |step| lines.push(step.to_string())).await;
+    lines.extend([verdict.to_string(), String::new()]);
+    let text = lines.join("\n");
     for part in token.split('.').filter(|part| part.len() > 8) {
         assert!(!text.contains(part), "the token is printed: {text}");
     }
-    (opens, text)
+    (verdict == Verdict::Accepted, text)
 }
 
 #[tokio::test]

@@ -4,20 +4,25 @@
 //! this cannot say yes where the service says no. Of the token, only its claims and
 //! the names in its header are shown, on one line each and cut; never the token.
 
+mod told;
+
 use std::fmt::{self, Write as _};
-use std::io::{self, Write};
 
 use jiff::Timestamp;
 use jsonwebtoken::Algorithm;
 use serde_json::Value;
 
 use crate::config::{Auth, KeyLocation};
+use crate::doctor::Status;
 use crate::domain::policy::{Caller, Permissions};
 use crate::domain::token::{
     Claims, Expected, Held, StoreSource, Times, TokenError, TokenRules, Verifier, VerifyKey, algorithm_name,
     algorithms_of_key_sets, claimed_algorithm,
 };
 use crate::identity::fetch_key_set;
+use told::Report;
+
+pub use told::{Step, Verdict};
 
 /// What a token's maker wrote is shown up to here, in characters.
 const MAX_SHOWN_CHARS: usize = 96;
@@ -25,83 +30,62 @@ const MAX_SHOWN_CHARS: usize = 96;
 /// More key names than this help nobody.
 const MAX_SHOWN_KEYS: usize = 8;
 
-/// Writes to `out` what `token` gives as of `now`. Fetches the key sets that are configured.
-///
-/// True when the token is accepted and opens something.
-///
-/// # Errors
-///
-/// When `out` cannot be written to.
-pub async fn check_token(auth: &Auth, token: &str, now: Timestamp, out: &mut impl Write) -> io::Result<bool> {
-    let mut report = Report { out, held: true };
-    let (keys, missing) = gather_keys(auth, &mut report).await?;
+/// What `token` gives as of `now`, telling each step as it is taken. Fetches the key sets that are configured.
+pub async fn check_token(auth: &Auth, token: &str, now: Timestamp, tell: &mut (dyn FnMut(&Step) + Send)) -> Verdict {
+    let mut report = Report::new(tell);
+    let (keys, missing) = gather_keys(auth, &mut report).await;
     let verifier = Verifier::new(keys, auth.rules.clone()).refusing(auth.revoked.clone());
     let mut seen = Seen::default();
     let mut lines = Vec::new();
     let verdict = verifier.verify_telling(token, |held| lines.extend(seen.told(&held, &auth.rules, now)));
     for (step, text) in lines {
-        report.line(true, step, &text)?;
+        report.line(true, step, &text);
     }
     match verdict.and_then(|verified| verified.caller_at(verifier.rules(), now)) {
-        Ok(caller) => what_it_opens(&caller, auth, &mut report)?,
+        Ok(caller) => what_it_opens(&caller, auth, &mut report),
         Err(error) if error.is_for_want_of_a_key() && error != TokenError::Signature && could_be(&missing, token) => {
-            report.line(false, "key", "the one that signed it may be among those that could not be fetched")?;
-            writeln!(report.out, "undecided: the service answers 503 keys_unavailable")?;
-            return Ok(false);
+            report.line(false, "key", "the one that signed it may be among those that could not be fetched");
+            return Verdict::Undecided;
         }
         Err(error) => {
             let (step, text) = seen.refusal(error, &verifier, now);
-            report.line(false, step, &text)?;
-            writeln!(report.out, "refused: {error}")?;
-            return Ok(false);
+            report.line(false, step, &text);
+            return Verdict::Refused(error);
         }
     }
-    writeln!(report.out, "{}", if report.held { "accepted" } else { "accepted, and opens nothing" })?;
-    Ok(report.held)
-}
-
-struct Report<'a, W> {
-    out: &'a mut W,
-    held: bool,
-}
-
-impl<W: Write> Report<'_, W> {
-    fn line(&mut self, held: bool, step: &str, text: &str) -> io::Result<()> {
-        self.held &= held;
-        writeln!(self.out, "{} {step}: {text}", if held { "ok  " } else { "FAIL" })
-    }
+    if report.held { Verdict::Accepted } else { Verdict::OpensNothing }
 }
 
 /// The keys, and the algorithms of those that could not be fetched.
-async fn gather_keys(auth: &Auth, report: &mut Report<'_, impl Write>) -> io::Result<(Vec<VerifyKey>, Vec<Algorithm>)> {
+async fn gather_keys(auth: &Auth, report: &mut Report<'_>) -> (Vec<VerifyKey>, Vec<Algorithm>) {
     let mut missing = Vec::new();
     let mut keys = auth.keys.clone();
     if !keys.is_empty() {
-        report.line(true, "keys", &format!("the configuration has {}", key_names(&keys)))?;
+        report.line(true, "keys", &format!("the configuration has {}", key_names(&keys)));
     }
     for source in &auth.sources {
         let name = source.name();
         if let KeyLocation::File(_) = source.location {
-            report.line(true, "keys", &format!("{name} has {}", key_names(&source.first_keys)))?;
+            report.line(true, "keys", &format!("{name} has {}", key_names(&source.first_keys)));
             keys.extend(source.first_keys.iter().cloned());
             continue;
         }
         match fetch_key_set(source, auth.fetch).await {
             Ok(set) => {
-                report.line(true, "keys", &format!("{name} has {}", key_names(&set.keys)))?;
+                report.line(true, "keys", &format!("{name} has {}", key_names(&set.keys)));
                 for (place, reason) in &set.dropped {
-                    report.line(true, "keys", &format!("{name}: entry {place} is not used, {reason}"))?;
+                    report.line(true, "keys", &format!("{name}: entry {place} is not used, {reason}"));
                 }
                 keys.extend(set.keys);
             }
             // Another source may have the key.
             Err(error) => {
                 missing.extend(algorithms_of_key_sets(&source.algorithms));
-                writeln!(report.out, "warn keys: {name}: {error}")?;
+                report.tell(Status::Warn, "keys", format!("{name}: {error}"));
             }
         }
     }
-    Ok((keys, missing))
+    (keys, missing)
 }
 
 fn could_be(missing: &[Algorithm], token: &str) -> bool {
@@ -216,19 +200,19 @@ fn claims_of_the_store(claims: &Claims, rules: &TokenRules) -> String {
     shown.join(", ")
 }
 
-fn what_it_opens(caller: &Caller, auth: &Auth, report: &mut Report<'_, impl Write>) -> io::Result<()> {
+fn what_it_opens(caller: &Caller, auth: &Auth, report: &mut Report<'_>) {
     let stores: Vec<_> = caller.stores().iter().map(|placed| placed.store.as_str()).collect();
     if stores.is_empty() {
         report.line(
             false,
             "store",
             "none: the claim is missing, of another type, or no plain store name (A-Z a-z 0-9 . _ -)",
-        )?;
+        );
     } else {
-        report.line(true, "store", &stores.join(", "))?;
+        report.line(true, "store", &stores.join(", "));
         for placed in caller.stores().iter().filter(|_| auth.storage_names.len() > 1) {
             let storage = auth.storage_names.get(placed.storage.get()).map_or("", String::as_str);
-            report.line(true, "storage", &format!("{} lies in {storage}", placed.store.as_str()))?;
+            report.line(true, "storage", &format!("{} lies in {storage}", placed.store.as_str()));
         }
     }
     let Permissions { read, write, delete } = caller.permissions();
@@ -243,19 +227,18 @@ fn what_it_opens(caller: &Caller, auth: &Auth, report: &mut Report<'_, impl Writ
         } else {
             "none: a scope claim is of another type"
         };
-        report.line(false, "operations", why)?;
+        report.line(false, "operations", why);
     } else {
-        report.line(true, "operations", &named.join(", "))?;
+        report.line(true, "operations", &named.join(", "));
     }
     if let Some(prefixes) = caller.prefixes() {
         let shown: Vec<_> = prefixes.iter().map(|prefix| Shown(prefix).to_string()).collect();
         let text = if shown.is_empty() { "none that a key could begin with".to_owned() } else { shown.join(", ") };
-        report.line(!shown.is_empty(), "prefixes", &text)?;
+        report.line(!shown.is_empty(), "prefixes", &text);
     }
     if let Some(limit) = caller.max_upload_bytes() {
-        report.line(true, "uploads", &format!("of at most {limit} bytes"))?;
+        report.line(true, "uploads", &format!("of at most {limit} bytes"));
     }
-    Ok(())
 }
 
 fn life(times: Times, now: Timestamp) -> String {
