@@ -8,11 +8,12 @@ out=$target/image
 context=$out/build
 name=localhost/filesync-signer
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 # The same sources make the same image.
 epoch=$(git log -1 --format=%ct 2>/dev/null || echo 0)
 
 built=$(deploy/build.sh)
+# Its own word: a commit, `-dirty` where the sources are not as committed, or `unknown`.
+revision=$("$built" --version | sed -n 's/^commit: //p')
 rm -rf "$out"
 install -D -m 755 "$built" "$context/out/signer"
 install -D -m 644 /etc/ssl/certs/ca-certificates.crt "$context/out/etc/ssl/certs/ca-certificates.crt"

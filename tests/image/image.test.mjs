@@ -114,6 +114,25 @@ test('names its user, health check and labels, and no secret', () => {
   }
 })
 
+test('says of which commit it is, as its label does, and nothing of what is not in it', async () => {
+  const run = async (...args) => {
+    const run = inImage(root, [...config.Entrypoint, ...args])
+    const { code } = await run.exited
+    return { code, stdout: run.stdout, stderr: run.stderr }
+  }
+  const { stdout } = await run('--version')
+  const label = (name) => config.Labels[`org.opencontainers.image.${name}`]
+  assert.equal(stdout.match(/^commit: (.*)$/m)[1], label('revision'))
+  assert.equal(stdout.split('\n')[0], `signer ${label('version')}`)
+  assert.match(stdout, /^features: none$/m)
+  // No shell to complete in, no `man`, no page to show.
+  const help = (await run('--help')).stdout
+  for (const command of ['dev', 'completions', 'man']) {
+    assert.doesNotMatch(help, new RegExp(`^  ${command} `, 'm'))
+    assert.equal((await run(command)).code, 64, command)
+  }
+})
+
 test('starts, resolves names, verifies TLS, signs, deletes, stops on SIGTERM with 0, and opens no file for writing', async () => {
   const trace = join(tempDir('trace'), 'calls')
   const service = await serve(trusted.certificate(HOST), { trace })
