@@ -21,6 +21,7 @@ DEPLOY_VENV := target/deploy-venv
 RELEASE := $${CARGO_TARGET_DIR:-$(CURDIR)/target}/release
 E2E := tests/e2e
 CHROMIUM := /usr/bin/chromium
+NGINX := /usr/sbin/nginx
 SERVICE := benches/service
 PEER := $(SERVICE)/peer
 
@@ -34,13 +35,13 @@ lint:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 
 # The parts first: a ring that cannot get its part fails before anything else has run.
-test: $(VENV)/.installed $(E2E)/node_modules/.installed $(CHROMIUM)
+test: $(VENV)/.installed $(E2E)/node_modules/.installed $(CHROMIUM) $(NGINX)
 	.ci/rings unit properties api oracle e2e
 
 test-unit test-properties test-api:
 	.ci/rings $(@:test-%=%)
 
-test-e2e: $(VENV)/.installed $(E2E)/node_modules/.installed $(CHROMIUM)
+test-e2e: $(VENV)/.installed $(E2E)/node_modules/.installed $(CHROMIUM) $(NGINX)
 	.ci/rings e2e
 
 # The same oracles as in `make test`, at length: a quarter of an hour.
@@ -103,6 +104,9 @@ $(E2E)/node_modules/.installed: $(E2E)/package-lock.json $(E2E)/package.json $(E
 
 $(CHROMIUM):
 	$(E2E)/install.sh
+
+$(NGINX):
+	tests/strain/install.sh replicas
 
 # The same properties as in `make test`, a million cases each: half an hour.
 properties:

@@ -146,9 +146,10 @@ impl Loaded {
     /// # Errors
     ///
     /// As [`Self::into_toml`].
-    pub fn into_json(mut self) -> Result<String, ConfigError> {
-        self.refuse_problems()?;
-        serde_json::to_string_pretty(&self.raw).map_err(|error| cannot_be_written(&error))
+    pub fn into_json(self) -> Result<String, ConfigError> {
+        // By way of TOML, whose tables are one type: JSON of every section by itself takes many times the code.
+        let table: toml::Table = self.into_toml()?.parse().map_err(|error| cannot_be_written(&error))?;
+        serde_json::to_string_pretty(&table).map_err(|error| cannot_be_written(&error))
     }
 
     fn refuse_problems(&mut self) -> Result<(), ConfigError> {

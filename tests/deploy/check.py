@@ -26,19 +26,34 @@ def image_env():
 
 def compose():
     services = yaml.safe_load(Path("deploy/compose.yaml").read_text())["services"]
-    signer, bucket = services["signer"], services["bucket"]
-    filled = {name: re.sub(r"\$\{\w+:\?\}", SECRET, value) for name, value in signer["environment"].items()}
-    require(all(isinstance(value, str) for value in signer["environment"].values()), "a number that YAML would change")
-    config = effective(env=image_env() | filled)
+    signer, rules, bucket, page = (services[name] for name in ("signer", "bucket-rules", "bucket", "page"))
+    config = compose_settings(signer)
     require(signer["ports"] == [f"127.0.0.1:8787:{port_of(config)}"], "the port is another")
     require(seconds(signer["stop_grace_period"]) > stop_secs(config), "killed before a stop is over")
-    require(signer["read_only"] and signer["cap_drop"] == ["ALL"], "the container may more than it needs")
+    for service in (signer, rules, page):
+        require(service["read_only"] and service["cap_drop"] == ["ALL"], "a container may more than it needs")
     script = bucket["command"][0]
     require(f"-name {config['storage']['bucket']}\n" in script.replace("'", "\n").replace(" |", "\n|"), "another bucket")
     require(config["storage"]["endpoint"] == "http://bucket:8333" and "-s3.port=8333" in script, "another bucket's address")
     require(bucket["environment"]["AWS_ACCESS_KEY_ID"] == signer["environment"]["SIGNER__STORAGE__ACCESS_KEY_ID"], "keys")
     require(bucket["environment"]["AWS_SECRET_ACCESS_KEY"] == signer["environment"]["SIGNER__STORAGE__SECRET_ACCESS_KEY"], "keys")
-    return "settings, ports, bucket, time to stop"
+    differs = {name for name, value in compose_settings(rules)["storage"].items() if value != config["storage"][name]}
+    require(differs == {"public_endpoint"}, f"bucket-rules tries another bucket than the signer's: {differs}")
+    origin = f"http://localhost:{page['ports'][0].split(':')[1]}"
+    require(config["server"]["cors_origins"] == [origin], "the page has another origin")
+    policy = Path("deploy/compose/nginx.conf").read_text()
+    for reached in ("http://localhost:8787", config["storage"]["public_endpoint"]):
+        require(re.search(rf"connect-src [^;]*{re.escape(reached)}[ ;]", policy), f"the page's policy does not let it reach {reached}")
+    for mount in page["volumes"]:
+        require((Path("deploy") / mount.split(":")[0]).exists(), f"there is no {mount}")
+    return "settings, ports, bucket, page, time to stop"
+
+
+def compose_settings(service):
+    """The settings of a service, with the variables that the file asks for."""
+    env = service["environment"]
+    require(all(isinstance(value, str) for value in env.values()), "a number that YAML would change")
+    return effective(env=image_env() | {name: re.sub(r"\$\{\w+:\?\}", SECRET, value) for name, value in env.items()})
 
 
 def fly():
