@@ -1,6 +1,6 @@
 # One word each. `make test` installs what the tests need into the tree and runs every ring.
 .PHONY: dev lint test test-unit test-properties test-api test-e2e oracle properties fuzz fuzz-seeds mutants supply-chain \
-	advisories sbom hostile overload soak rolling replicas confined faults image deploy-check bench bench-service clean
+	advisories sbom hostile overload soak rolling replicas connections confined faults image deploy-check bench bench-service clean
 .DELETE_ON_ERROR:
 
 CARGO ?= cargo
@@ -63,10 +63,10 @@ faults:
 	SIGNER_BIN=$(RELEASE)/signer $(NODE) tests/faults/run.mjs $(FAULTS)
 
 # Five times as much as it can do, as root for a slice of a CPU: ten minutes. A fault every 30 seconds: four minutes of
-# warm-up, then SOAK_SECS. Fifty restarts behind a balancer: one minute. Ten kills behind nginx: one minute. Two builds,
-# as for bench-service.
+# warm-up, then SOAK_SECS. Fifty restarts behind a balancer: one minute. Ten kills behind nginx: one minute. What connections
+# and requests cost: half a minute. Two builds, as for bench-service.
 soak: SECS = $(SOAK_SECS)
-overload soak rolling replicas:
+overload soak rolling replicas connections:
 	tests/strain/install.sh $@
 	$(CARGO) build --locked --release --no-default-features --bin signer
 	$(CARGO) build --locked --release --no-default-features --example strain

@@ -57,5 +57,6 @@ def stop_secs(config):
 
 
 def fits_memory(config, limit_bytes):
-    """src/guide/reliability.md: about 30 kB for one that has begun a request; 20 MB for the rest."""
-    return 20_000_000 + 30_000 * config["server"]["max_connections"] <= limit_bytes
+    """What a connection takes at the most, by `make connections`, and 20 MB for the rest."""
+    each = 35_000 if config["server"]["tls"]["certificate_file"] else 30_000
+    return 20_000_000 + each * config["server"]["max_connections"] <= limit_bytes

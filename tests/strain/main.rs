@@ -1,5 +1,5 @@
 //! `make overload`, `make soak`, `make rolling` and `make replicas`: the signer under more than it can do, for long, while
-//! it is replaced, and while it is killed. Each prints its figures and ends with 1 if a goal is missed. All traffic goes to 127.0.0.1, is bounded in
+//! it is replaced, and while it is killed; and `make connections`, what connections and requests cost. Each prints its figures and ends with 1 if a goal is missed. All traffic goes to 127.0.0.1, is bounded in
 //! connections, rate and time, and ends by itself.
 #![allow(
     missing_docs,
@@ -14,6 +14,7 @@
 )]
 
 mod bucket;
+mod connections;
 #[path = "../support/issuer.rs"]
 mod issuer;
 mod load;
@@ -29,7 +30,7 @@ use std::process::ExitCode;
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let usage = "usage: strain overload|cpu|flood|soak|rolling|replicas SIGNER [SECONDS]";
+    let usage = "usage: strain overload|cpu|flood|soak|rolling|replicas|connections SIGNER [SECONDS]";
     let what = arguments.next().expect(usage);
     let binary = arguments.next().expect(usage);
     // Fewer for a quick look; a figure that is published takes all.
@@ -41,6 +42,7 @@ async fn main() -> ExitCode {
         "soak" => soak::run(&binary, secs.unwrap_or(900)).await,
         "rolling" => rolling::run(&binary).await,
         "replicas" => replicas::run(&binary).await,
+        "connections" => connections::run(&binary).await,
         _ => panic!("{usage}"),
     };
     println!("{}", if missed == 0 { "all goals met".to_owned() } else { format!("{missed} goals missed") });

@@ -21,7 +21,8 @@ use crate::goal;
 use crate::load::{Figures, Pace, Verdict, open_loop};
 use crate::process::{Signer, free_address};
 use faults::{FAULTS, Fault};
-use parts::{Certificates, IdentityProvider};
+pub(crate) use parts::Certificates;
+use parts::IdentityProvider;
 use world::World;
 
 const PER_SEC: f64 = 250.0;

@@ -117,19 +117,19 @@ impl IdentityProvider {
 }
 
 /// Made beforehand, so that the client can trust them all.
-pub(super) struct Certificates {
+pub(crate) struct Certificates {
     pairs: Vec<(String, String, CertificateDer<'static>)>,
     next: AtomicU64,
 }
 
 impl Certificates {
-    pub(super) fn new(count: usize) -> Self {
+    pub(crate) fn new(count: usize) -> Self {
         let made = (0..count).map(|_| generate_simple_self_signed(["signer.test".to_owned()]).unwrap());
         let pairs = made.map(|made| (made.cert.pem(), made.signing_key.serialize_pem(), made.cert.der().clone()));
         Self { pairs: pairs.collect(), next: AtomicU64::new(0) }
     }
 
-    pub(super) fn connector(&self) -> TlsConnector {
+    pub(crate) fn connector(&self) -> TlsConnector {
         let mut roots = RootCertStore::empty();
         for (_, _, certificate) in &self.pairs {
             roots.add(certificate.clone()).unwrap();
@@ -139,7 +139,7 @@ impl Certificates {
     }
 
     /// Writes the next pair into the folder.
-    pub(super) fn replace(&self, folder: &Path) -> CertificateDer<'static> {
+    pub(crate) fn replace(&self, folder: &Path) -> CertificateDer<'static> {
         let next = usize::try_from(self.next.fetch_add(1, Ordering::Relaxed)).unwrap();
         let (certificate, key, der) = &self.pairs[next % self.pairs.len()];
         std::fs::write(folder.join("cert.pem"), certificate).unwrap();
