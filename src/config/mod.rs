@@ -147,7 +147,7 @@ impl Loaded {
     ///
     /// As [`Self::into_toml`].
     pub fn into_json(self) -> Result<String, ConfigError> {
-        // By way of TOML, whose tables are one type: JSON of every section by itself takes many times the code.
+        // By way of TOML, whose tables are one type: no further code for each section.
         let table: toml::Table = self.into_toml()?.parse().map_err(|error| cannot_be_written(&error))?;
         serde_json::to_string_pretty(&table).map_err(|error| cannot_be_written(&error))
     }

@@ -90,6 +90,9 @@ describe('completions', () => {
       // A shell that is not on this machine cannot say anything; bash is on all.
       if (ran && ran.code !== null) assert.equal(`${ran.code} ${ran.stderr}`, '0 ')
       else assert.notEqual(name, 'bash')
+      if (name !== 'fish' || ran.code === null) continue
+      const offered = await finish('fish', ['-c', `source '${file}'; complete -C 'signer ch'; complete -C 'signer cors --format x'`])
+      assert.deepEqual(offered.stdout.split('\n').map((line) => line.split('\t')[0]), ['check', 'check-token', 'xml', ''])
     }
   })
 
