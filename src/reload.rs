@@ -72,6 +72,8 @@ impl Reloader {
             };
             let seen = self.look().await;
             if is_asked {
+                // Whether the configuration is good or not: the file may have been moved away.
+                self.live.app().audit().reopen();
                 settled.judge(seen);
                 self.reload().await;
             } else if settled.look(seen).is_some() {
@@ -115,7 +117,7 @@ impl Reloader {
         let source = self.source.clone();
         let read = tokio::task::spawn_blocking(move || source.load()).await;
         let config = read.map_err(|_| ReloadError::Ending)??;
-        let app = Arc::new(start_app(&config).await?);
+        let app = Arc::new(start_app(&config, self.live.app().audit()).await?);
         settle(&app).await?;
         Ok((config, app))
     }

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,6 +15,10 @@ use crate::identity::{Authenticator, FetchError};
 use crate::reload::Reloader;
 use crate::server::{Service, TlsError, descriptors_for, system_clock};
 use crate::storage::{Backend, ClientError};
+use crate::telemetry::audit::Audit;
+
+/// How long lines of the audit log are waited for at the end.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +37,14 @@ pub enum StartError {
     /// The client for key sets could not be set up.
     #[error("keys cannot be fetched: {0}")]
     Keys(#[from] FetchError),
+    /// The audit log cannot be opened.
+    #[error("{place} cannot be opened for the audit log: {reason}")]
+    Audit {
+        /// The configured file, or standard output.
+        place: String,
+        /// In words.
+        reason: String,
+    },
     /// This machine lacks what it takes to try the bucket.
     #[error(transparent)]
     Doctor(#[from] DoctorError),
@@ -84,7 +97,8 @@ pub async fn run(config: &Config, source: Option<config::Source>, listener: TcpL
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    serve_app(start_app(config).await?, config, source, listener).await
+    let audit = Arc::new(Audit::start(&config.telemetry.audit).map_err(|error| no_audit(config, &error))?);
+    serve_app(start_app(config, audit).await?, config, source, listener).await
 }
 
 /// The same with a service that was set up before.
@@ -97,6 +111,7 @@ pub(crate) async fn serve_app(
     let app = Arc::new(app);
     let settings = within_descriptors(&config.server);
     let service = Service::new(app, &settings, system_clock)?.told_to(Supervisor::of_environment());
+    let audit = service.live().app().audit();
     let stop = stop_signal()?;
     ignore(SignalKind::user_defined1(), "SIGUSR1")?;
     ignore(SignalKind::user_defined2(), "SIGUSR2")?;
@@ -110,19 +125,26 @@ pub(crate) async fn serve_app(
     if let Err(error) = tokio::spawn(service.serve(listener, stop)).await {
         return Err(io::Error::other(error).into());
     }
+    // Whoever waits here is this process alone.
+    audit.flush(LAST_LINES);
     tracing::info!("stopped");
     Ok(())
 }
 
 /// All that answers requests, and what runs beside it.
-pub(crate) async fn start_app(config: &Config) -> Result<App, StartError> {
+pub(crate) async fn start_app(config: &Config, audit: Arc<Audit>) -> Result<App, StartError> {
     let mut storages = Vec::new();
     for storage in config.all_storages() {
         storages.push(Backend::start(storage, system_clock)?);
         verify(config, storage).await?;
     }
     let identity = Authenticator::start(&config.auth)?;
-    Ok(App::new(config, identity, storages))
+    Ok(App::new(config, identity, storages).audited_by(audit))
+}
+
+fn no_audit(config: &Config, error: &io::Error) -> StartError {
+    let place = config.telemetry.audit.file.as_ref().map(|file| format!("telemetry.audit_file `{}`", file.display()));
+    StartError::Audit { place: place.unwrap_or_else(|| "standard output".to_owned()), reason: error.to_string() }
 }
 
 async fn verify(config: &Config, storage: &Storage) -> Result<(), StartError> {

@@ -8,6 +8,7 @@ use serde::de::Deserialize;
 use tokio::time::Instant;
 
 use super::ApiError;
+use super::audited::Minutes;
 use crate::domain::json;
 use crate::domain::path::escaped_byte;
 
@@ -24,6 +25,8 @@ pub struct Call<'a> {
     pub ends: Instant,
     /// The query as sent, without `?`.
     pub query: &'a str,
+    /// What is written down of its decisions.
+    pub(super) minutes: &'a Minutes<'a>,
     /// The body of a POST, within its limit; empty otherwise.
     pub body: Bytes,
 }

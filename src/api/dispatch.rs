@@ -17,12 +17,14 @@ use hyper::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use tokio::time::{timeout, timeout_at};
 
+use super::audited::Minutes;
 use super::cors::is_preflight;
 use super::reply::Redirect;
 use super::{AnswerBody, ApiError, App, Call, Endpoint, Reply, Route, exact_routes};
 use super::{batch, credential, files};
 use crate::domain::policy::Caller;
 use crate::telemetry::request_id::{RequestId, X_REQUEST_ID};
+use crate::telemetry::trace_context::TraceContext;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -40,6 +42,8 @@ const MAX_LOGGED_CHARS: usize = 128;
 #[derive(Default)]
 struct Trace {
     caller: Option<Arc<Caller>>,
+    /// What the caller says of it.
+    context: Option<TraceContext>,
     /// For the log only: why it failed.
     cause: Option<String>,
 }
@@ -59,7 +63,8 @@ impl App {
         }
         let id = RequestId::of(&parts.headers);
         let origin = self.server.cors.allowed_origin(&parts.headers);
-        let mut trace = Trace::default();
+        let mut trace = Trace { context: TraceContext::of(&parts.headers), ..Trace::default() };
+        let minutes = Minutes::new(id.as_str(), now, trace.context.as_ref().map(|context| context.trace_id));
 
         let mut headers = HeaderMap::with_capacity(USUAL_HEADERS);
         let outcome = if is_preflight(&parts) {
@@ -68,8 +73,10 @@ impl App {
             let (path, query) = (self.below_base(parts.uri.path()), parts.uri.query().unwrap_or_default());
             let begun = tokio::time::Instant::from_std(started);
             let ends = begun.checked_add(self.server.request_timeout).unwrap_or(begun);
-            let call = Call { request_id: id.as_str(), now, ends, path, query, body: Bytes::new() };
-            timeout_at(ends, self.answer(&parts, body, call, &mut trace)).await.unwrap_or(Err(ApiError::RequestTimeout))
+            let call = Call { request_id: id.as_str(), now, ends, path, query, minutes: &minutes, body: Bytes::new() };
+            let answer = timeout_at(ends, self.answer(&parts, body, call, &mut trace)).await;
+            let answer = answer.unwrap_or(Err(ApiError::RequestTimeout));
+            self.noted(&minutes, trace.caller.as_deref(), 0, answer)
         };
         let reply = outcome.unwrap_or_else(|error| {
             trace.cause = cause(&error);
@@ -88,6 +95,9 @@ impl App {
     {
         self.check_request_line(parts)?;
         let route = self.route(parts)?;
+        if !matches!(route.endpoint, Endpoint::Open(_)) {
+            call.minutes.begin(route);
+        }
         match route.endpoint {
             // Never refused: who asks how the service is must hear it above all when it is busy.
             Endpoint::Open(handler) => {
@@ -284,6 +294,7 @@ fn log(parts: &Parts, reply: &Reply, id: &RequestId, trace: &Trace, started: Ins
     let status = reply.status.as_u16();
     tracing::info!(
         request_id = id.as_str(),
+        trace_id = trace.context.as_ref().map(|context| display(context.trace_id)),
         %method,
         %path,
         status,

@@ -21,6 +21,7 @@ use crate::domain::upload::UploadRefused;
 use crate::identity::AuthError;
 use crate::limits::Limited;
 use crate::storage::{BucketError, ProbeFailure};
+use crate::telemetry::audit::AuditUnavailable;
 
 /// When to come back after a failure that passes by itself, in seconds.
 const RETRY_AFTER_SECS: u32 = 5;
@@ -97,6 +98,7 @@ pub const CODES: &[(&str, u16, &str)] = &[
         "The service has no credentials for the bucket that hold now, so nothing can be signed",
     ),
     ("overloaded", 503, "More requests are in flight, or wait for the bucket, than `limits` allows"),
+    ("audit_unavailable", 503, "`telemetry.audit = \"required\"`, and the audit log cannot be written, so nothing is answered"),
     ("clock_unusable", 503, "The service's clock is outside the years that can be signed"),
     ("bucket_timeout", 504, "The bucket did not answer in time"),
 ];
@@ -199,6 +201,9 @@ pub enum ApiError {
     /// Too much at once, or of one.
     #[error("{0}")]
     Limited(#[from] Limited),
+    /// What was decided cannot be written down.
+    #[error("the decision cannot be recorded now")]
+    Audit(#[from] AuditUnavailable),
     /// A grant could not be signed.
     #[error("the request cannot be signed now")]
     Presign(#[from] PresignError),
@@ -342,6 +347,7 @@ impl ApiError {
             Self::Limited(Limited::Overloaded) => "overloaded",
             Self::Limited(Limited::Subject { .. } | Limited::Store { .. }) => "rate_limited",
             Self::Limited(Limited::Quota { .. }) => "quota_exceeded",
+            Self::Audit(AuditUnavailable) => "audit_unavailable",
             Self::Presign(PresignError::Clock) => "clock_unusable",
         }
     }
@@ -435,6 +441,7 @@ mod tests {
             ApiError::KeysUnavailable,
             PresignError::NoCredentials.into(),
             Limited::Overloaded.into(),
+            AuditUnavailable.into(),
             PresignError::Clock.into(),
             BucketError::TimedOut.into(),
         ]

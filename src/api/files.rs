@@ -6,10 +6,11 @@
 
 use hyper::header::HeaderValue;
 
+use super::audited::Operation;
 use super::urls::{self, DownloadRequest};
 use super::{ApiError, App, Call, Endpoint, Pending, Reply, Route, objects};
 use crate::domain::path::decode_path;
-use crate::domain::policy::{Action, Caller};
+use crate::domain::policy::Caller;
 use crate::domain::utc::UtcSecond;
 
 pub(super) const ROUTES: &[Route] = &[Route {
@@ -65,7 +66,7 @@ fn redirect(app: &App, caller: &Caller, call: &Call<'_>, method: &'static str) -
     let mut request = DownloadRequest::in_query(&call.params()?)?;
     // Whatever the query says of them: the path is the key.
     (request.key, request.url, request.method) = (Some(decode_path(call.path)?), None, Some(method.into()));
-    let signed = urls::signed_download(app, caller, &request, call.now)?;
+    let signed = urls::signed_download(app, caller, &request, call)?;
     let mut location = HeaderValue::from_str(signed.url()).map_err(|_| ApiError::Internal)?;
     // It opens the object for whoever reads it: not for `Debug`, nor for a compression table.
     location.set_sensitive(true);
@@ -96,7 +97,7 @@ fn varies_on(app: &App) -> HeaderValue {
 
 fn delete_stored<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
     Box::pin(async move {
-        let granted = app.grant(caller, Action::Delete, &decode_path(call.path)?)?;
+        let granted = app.granted((caller, call), Operation::Delete, (Some(&decode_path(call.path)?), None))?;
         objects::delete(granted, call).await
     })
 }

@@ -13,6 +13,7 @@
 //! (route, token, body, decision) is one straight function in `dispatch`
 //! instead of the order in which layers happen to be stacked.
 
+mod audited;
 mod batch;
 mod call;
 mod cors;
@@ -35,12 +36,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jiff::Timestamp;
 
 use crate::config::{Config, Download, Life, Server, TokenPlaces};
-use crate::domain::key::{KeyRules, ObjectKey};
+use crate::domain::key::KeyRules;
 use crate::domain::legacy::LegacyUrls;
-use crate::domain::policy::{Action, Caller, Grant, decide};
+use crate::domain::policy::Caller;
 use crate::identity::Authenticator;
 use crate::limits::Limits;
 use crate::storage::Backend;
+use crate::telemetry::audit::Audit;
 
 pub use call::Call;
 pub use error::{ApiError, CODES};
@@ -65,6 +67,7 @@ pub struct App {
     download: Download,
     server: Server,
     limits: Limits,
+    audit: Arc<Audit>,
     draining: AtomicBool,
     #[cfg(feature = "dev")]
     pages: Option<Pages>,
@@ -97,10 +100,23 @@ impl App {
             download: config.download.clone(),
             server: config.server.clone(),
             limits: Limits::new(&config.limits),
+            audit: Arc::new(Audit::off()),
             draining: AtomicBool::new(false),
             #[cfg(feature = "dev")]
             pages: None,
         }
+    }
+
+    /// The same, with its decisions written down.
+    #[must_use]
+    pub fn audited_by(self, audit: Arc<Audit>) -> Self {
+        Self { audit, ..self }
+    }
+
+    /// What takes down its decisions.
+    #[must_use]
+    pub fn audit(&self) -> Arc<Audit> {
+        Arc::clone(&self.audit)
     }
 
     /// The same with pages beside it.
@@ -128,17 +144,6 @@ impl App {
     /// From now on `/readyz` tells load balancers to look elsewhere.
     pub fn start_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
-    }
-
-    /// The way of every key: parsed by one rule, decided by one function, to the one storage that it lies in.
-    /// Whether that storage is up makes no difference: a key has no second home.
-    fn grant(&self, caller: &Caller, action: Action, key: &str) -> Result<(Grant, &Backend), ApiError> {
-        let key = ObjectKey::parse(key, &self.key_rules)?;
-        let grant = decide(caller, action, key)?;
-        let storage = self.storages.get(grant.storage().get()).ok_or(ApiError::Internal)?;
-        // Only now: who may not touch a store cannot use up its rate.
-        self.limits.charge_store(grant.key())?;
-        Ok((grant, storage))
     }
 }
 

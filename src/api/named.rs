@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::call::Params;
-use super::{ApiError, App};
-use crate::domain::policy::{Action, Caller, Grant};
+use super::audited::Operation;
+use super::{ApiError, App, Call};
+use crate::domain::policy::{Caller, Grant};
 use crate::storage::Backend;
 
 impl App {
     /// The key as a caller sends it, given either as such or as a URL under `migration.legacy_urls`. It is
-    /// text still: only [`App::grant`] makes a key of it.
+    /// text still: only [`App::decided`] makes a key of it.
     pub(super) fn key_text<'a>(&self, key: Option<&'a str>, url: Option<&'a str>) -> Result<Cow<'a, str>, ApiError> {
         match (key, url) {
             (Some(key), None) => Ok(Cow::Borrowed(key)),
@@ -19,24 +19,13 @@ impl App {
         }
     }
 
-    /// [`App::grant`] for what the body of a request names.
-    pub(super) fn grant_named(
+    /// [`App::granted`] for what a query names.
+    pub(super) fn granted_in_query(
         &self,
-        caller: &Caller,
-        action: Action,
-        key: Option<&str>,
-        url: Option<&str>,
+        of: (&Caller, &Call<'_>),
+        operation: Operation,
     ) -> Result<(Grant, &Backend), ApiError> {
-        self.grant(caller, action, &self.key_text(key, url)?)
-    }
-
-    /// The same for a query.
-    pub(super) fn grant_in_query(
-        &self,
-        caller: &Caller,
-        action: Action,
-        params: &Params<'_>,
-    ) -> Result<(Grant, &Backend), ApiError> {
-        self.grant_named(caller, action, params.get("key")?.as_deref(), params.get("url")?.as_deref())
+        let params = of.1.params()?;
+        self.granted(of, operation, (params.get("key")?.as_deref(), params.get("url")?.as_deref()))
     }
 }

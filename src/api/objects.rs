@@ -3,8 +3,9 @@
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
+use super::audited::Operation;
 use super::{ApiError, App, Call, Endpoint, Pending, Reply, Route};
-use crate::domain::policy::{Action, Caller, Grant};
+use crate::domain::policy::{Caller, Grant};
 use crate::domain::upload::checked_checksum;
 use crate::storage::{Backend, ObjectInfo};
 
@@ -63,8 +64,7 @@ impl<'a> Described<'a> {
 /// `GET /object`
 fn inspect<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
     Box::pin(async move {
-        let params = call.params()?;
-        let (grant, storage) = app.grant_in_query(caller, Action::Head, &params)?;
+        let (grant, storage) = app.granted_in_query((caller, call), Operation::Inspect)?;
         let object = storage.bucket.head(&grant, call.now).await?.ok_or(ApiError::ObjectNotFound)?;
         Ok(Reply::json(StatusCode::OK, &Described::new(&grant, storage, object)))
     })
@@ -84,8 +84,11 @@ fn confirm<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<
     Box::pin(async move {
         let request: ConfirmRequest = call.json()?;
         let named = (request.key.as_deref(), request.url.as_deref());
-        let (grant, storage) = app.grant_named(caller, Action::Head, named.0, named.1)?;
-        let checksum = request.checksum_sha256.as_deref().map(checked_checksum).transpose()?;
+        let mut checksum = None;
+        let (grant, storage) = app.decided((caller, call), Operation::Confirm, named, |granted| {
+            checksum = request.checksum_sha256.as_deref().map(checked_checksum).transpose()?;
+            Ok(granted)
+        })?;
         let object = storage.bucket.head(&grant, call.now).await?.ok_or(ApiError::ObjectNotFound)?;
         let mut differs = Vec::new();
         if request.content_length.is_some_and(|length| length != object.size) {
@@ -107,7 +110,7 @@ fn confirm<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<
 
 /// `DELETE /object`
 fn delete_in_query<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
-    Box::pin(async move { delete(app.grant_in_query(caller, Action::Delete, &call.params()?)?, call).await })
+    Box::pin(async move { delete(app.granted_in_query((caller, call), Operation::Delete)?, call).await })
 }
 
 #[derive(Deserialize)]
@@ -120,7 +123,7 @@ struct DeleteRequest {
 pub(super) fn delete_in_body<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let DeleteRequest { key, url } = call.json()?;
-        delete(app.grant_named(caller, Action::Delete, key.as_deref(), url.as_deref())?, call).await
+        delete(app.granted((caller, call), Operation::Delete, (key.as_deref(), url.as_deref()))?, call).await
     })
 }
 

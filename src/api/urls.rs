@@ -6,10 +6,11 @@ use hyper::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::audited::Operation;
 use super::call::Params;
 use super::{ApiError, App, Call, Endpoint, Reply, Route};
 use crate::domain::download::DownloadClaim;
-use crate::domain::policy::{Action, Caller, Grant};
+use crate::domain::policy::{Caller, Grant};
 use crate::domain::public_url::PublicBase;
 use crate::domain::sigv4::{BoundHeaders, SignedUrl, Terms};
 use crate::domain::upload::{UploadClaim, UploadHeaders};
@@ -46,8 +47,7 @@ const REFRESH_DENOMINATOR: i64 = 5;
 
 /// A URL and all that is needed to use it, written as the answer to whoever asked.
 pub(super) struct Signed<'a> {
-    grant: Grant,
-    storage: &'a Backend,
+    granted: (Grant, &'a Backend),
     headers: UploadHeaders,
     link: Link,
 }
@@ -62,7 +62,17 @@ enum Link {
     Public(String),
 }
 
-impl Signed<'_> {
+impl<'a> Signed<'a> {
+    /// What it was made for, and where that lies.
+    pub(super) fn granted(&self) -> &(Grant, &'a Backend) {
+        &self.granted
+    }
+
+    /// What an upload is bound to.
+    pub(super) fn headers(&self) -> &UploadHeaders {
+        &self.headers
+    }
+
     /// The URL itself.
     pub(super) fn url(&self) -> &str {
         match &self.link {
@@ -101,11 +111,12 @@ struct SignedUrlAnswer<'a> {
 
 impl Serialize for Signed<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (grant, storage) = &self.granted;
         let unsigned = SignedUrlAnswer {
-            method: self.grant.action().method(),
+            method: grant.action().method(),
             url: "",
-            key: self.grant.key().as_str(),
-            provider_id: &self.storage.name,
+            key: grant.key().as_str(),
+            provider_id: &storage.name,
             headers: SentHeaders(&self.headers),
             bound_headers: BoundHeaders::default(),
             expires_at: self.ends().map(|(_, end)| end),
@@ -175,7 +186,7 @@ impl<'a> DownloadRequest<'a> {
 /// `GET /download-url`
 fn download_url(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, ApiError> {
     let request = DownloadRequest::in_query(&call.params()?)?;
-    Ok(Reply::json(StatusCode::OK, &signed_download(app, caller, &request, call.now)?))
+    Ok(Reply::json(StatusCode::OK, &signed_download(app, caller, &request, call)?))
 }
 
 /// The one way to every URL that reads.
@@ -183,14 +194,23 @@ pub(super) fn signed_download<'a>(
     app: &'a App,
     caller: &Caller,
     request: &DownloadRequest<'_>,
-    now: Timestamp,
+    call: &Call<'_>,
 ) -> Result<Signed<'a>, ApiError> {
-    let action = match request.method.as_deref() {
-        None | Some("GET") => Action::Get,
-        Some("HEAD") => Action::Head,
+    let operation = match request.method.as_deref() {
+        None | Some("GET") => Operation::Download,
+        Some("HEAD") => Operation::Head,
         Some(_) => return Err(ApiError::InvalidRequest("method must be GET or HEAD".into())),
     };
-    let granted = app.grant_named(caller, action, request.key.as_deref(), request.url.as_deref())?;
+    let named = (request.key.as_deref(), request.url.as_deref());
+    app.decided((caller, call), operation, named, |granted| download(app, granted, request, call.now))
+}
+
+fn download<'a>(
+    app: &'a App,
+    granted: (Grant, &'a Backend),
+    request: &DownloadRequest<'_>,
+    now: Timestamp,
+) -> Result<Signed<'a>, ApiError> {
     let rules = &app.download;
     if let Some(base) = &rules.public {
         request.claim().check_public()?;
@@ -224,16 +244,26 @@ impl UploadRequest {
 
 /// `POST /upload-url`
 pub(super) fn upload_url(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, ApiError> {
-    Ok(Reply::json(StatusCode::OK, &signed_upload(app, caller, &call.json()?, call.now)?))
+    Ok(Reply::json(StatusCode::OK, &signed_upload(app, caller, &call.json()?, call)?))
 }
 
 pub(super) fn signed_upload<'a>(
     app: &'a App,
     caller: &Caller,
     request: &UploadRequest,
+    call: &Call<'_>,
+) -> Result<Signed<'a>, ApiError> {
+    let named = (request.key.as_deref(), request.url.as_deref());
+    app.decided((caller, call), Operation::Upload, named, |granted| upload(app, caller, granted, request, call.now))
+}
+
+fn upload<'a>(
+    app: &App,
+    caller: &Caller,
+    granted: (Grant, &'a Backend),
+    request: &UploadRequest,
     now: Timestamp,
 ) -> Result<Signed<'a>, ApiError> {
-    let granted = app.grant_named(caller, Action::Put, request.key.as_deref(), request.url.as_deref())?;
     let (grant, storage) = &granted;
     let claim = UploadClaim {
         content_length: request.content_length,
@@ -245,7 +275,7 @@ pub(super) fn signed_upload<'a>(
     let terms = Terms { expires_secs: app.upload.clamp(request.expires_in), ..Terms::default() };
     let answer = signed(granted, headers, &terms, now)?;
     // Last, so that what could not be signed costs nothing. With a quota the length is known.
-    app.limits.charge_upload(answer.grant.key(), request.content_length.unwrap_or_default())?;
+    app.limits.charge_upload(answer.granted.0.key(), request.content_length.unwrap_or_default())?;
     Ok(answer)
 }
 
@@ -259,42 +289,43 @@ pub(super) struct KeyRequest {
 
 /// `POST /delete-url`
 fn delete_url(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, ApiError> {
-    Ok(Reply::json(StatusCode::OK, &signed_delete(app, caller, &call.json()?, call.now)?))
+    Ok(Reply::json(StatusCode::OK, &signed_delete(app, caller, &call.json()?, call)?))
 }
 
 pub(super) fn signed_delete<'a>(
     app: &'a App,
     caller: &Caller,
     request: &KeyRequest,
-    now: Timestamp,
+    call: &Call<'_>,
 ) -> Result<Signed<'a>, ApiError> {
-    let granted = app.grant_named(caller, Action::Delete, request.key.as_deref(), request.url.as_deref())?;
+    let named = (request.key.as_deref(), request.url.as_deref());
     let terms = Terms { expires_secs: app.upload.clamp(request.expires_in), ..Terms::default() };
-    signed(granted, UploadHeaders::default(), &terms, now)
+    let sign = |granted| signed(granted, UploadHeaders::default(), &terms, call.now);
+    app.decided((caller, call), Operation::DeleteUrl, named, sign)
 }
 
 /// `POST /v1/sign/download`
 pub(super) fn sign_download(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, ApiError> {
     let request = DownloadRequest { method: None, ..call.json()? };
-    Ok(Reply::json(StatusCode::OK, &signed_download(app, caller, &request, call.now)?))
+    Ok(Reply::json(StatusCode::OK, &signed_download(app, caller, &request, call)?))
 }
 
 /// The address that everybody reads the object at. Who may not read it here is not told even that.
-fn public<'a>((grant, storage): (Grant, &'a Backend), base: &PublicBase) -> Signed<'a> {
-    let link = Link::Public(base.url(&grant));
-    Signed { grant, storage, headers: UploadHeaders::default(), link }
+fn public<'a>(granted: (Grant, &'a Backend), base: &PublicBase) -> Signed<'a> {
+    let link = Link::Public(base.url(&granted.0));
+    Signed { granted, headers: UploadHeaders::default(), link }
 }
 
 /// The URL for what was granted, with `headers` bound besides those of the terms, which have none.
 fn signed<'a>(
-    (grant, storage): (Grant, &'a Backend),
+    granted: (Grant, &'a Backend),
     headers: UploadHeaders,
     terms: &Terms<'_>,
     now: Timestamp,
 ) -> Result<Signed<'a>, ApiError> {
-    let url = storage.signers.presign(&grant, &Terms { headers: &headers.borrowed(), ..*terms }, now)?;
+    let url = granted.1.signers.presign(&granted.0, &Terms { headers: &headers.borrowed(), ..*terms }, now)?;
     let link = Link::Signed { url, promised_secs: terms.expires_secs };
-    Ok(Signed { grant, storage, headers, link })
+    Ok(Signed { granted, headers, link })
 }
 
 /// The headers that a page has to set: those that are bound, less what only the browser sets.

@@ -23,7 +23,7 @@ pub(super) fn start(settings: Settings, serve: &Serve) -> Result<(), Failure> {
                 .to_owned(),
         ));
     }
-    logs::start(config.telemetry);
+    logs::start(&config.telemetry);
     log_panics();
     let inherited = inherited_listener()
         .map_err(|error| Failure::Run(format!("the socket of the service manager cannot be used: {error}")))?;

@@ -31,7 +31,7 @@ pub use raw::{RawConfig, Secret};
 pub use supervisor::{Supervisor, inherited_listener};
 pub use terminal::coloured;
 pub use used::{
-    Addressing, Auth, Config, Cors, DEFAULT_STORAGE, Download, FetchRules, Files, KeyLocation, KeySource, Life,
+    Addressing, AuditMode, AuditRules, Auth, Config, Cors, DEFAULT_STORAGE, Download, FetchRules, Files, KeyLocation, KeySource, Life,
     LogFormat, Migration, Server, Storage, Telemetry, Tls, TokenPlaces, Verify,
 };
 

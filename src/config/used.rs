@@ -346,11 +346,35 @@ pub enum LogFormat {
     Json,
 }
 
-/// `[telemetry]`
+/// Whether decisions are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditMode {
+    /// They are not.
+    Off,
+    /// As far as they can be.
+    On,
+    /// Or nothing is answered.
+    Required,
+}
+
+/// What is written down of decisions, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRules {
+    /// Whether at all.
+    pub mode: AuditMode,
+    /// The file; nothing: standard output.
+    pub file: Option<PathBuf>,
+    /// Whether keys are written as their SHA-256.
+    pub hash_keys: bool,
+}
+
+/// `[telemetry]`
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Telemetry {
     /// The least severe level that is written.
     pub level: LevelFilter,
     /// How lines look.
     pub format: LogFormat,
+    /// The audit log.
+    pub audit: AuditRules,
 }

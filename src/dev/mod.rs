@@ -10,6 +10,7 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
@@ -18,6 +19,7 @@ use crate::domain::token::{MintClaims, mint_hs256};
 use crate::random::{NoRandomness, random_text};
 use crate::run::{StartError, bind, serve_app, start_app};
 use crate::server::system_clock;
+use crate::telemetry::audit::Audit;
 use crate::telemetry::logs;
 use guide::Guide;
 use playground::Playground;
@@ -102,7 +104,7 @@ pub async fn dev(options: &Options, out: &mut impl io::Write) -> Result<(), DevE
     settings.extend(options.log.clone().map(|level| ("telemetry.log".to_owned(), level)));
     let config = config::from_flags(&settings)?;
     let config_file = write_config(&settings)?;
-    logs::start(config.telemetry);
+    logs::start(&config.telemetry);
     let s3 = EmbeddedS3::open(folder.path(), BUCKET, &key, origins).map_err(DevError::System)?;
     tokio::spawn(s3.serve(s3_listener));
 
@@ -120,7 +122,7 @@ pub async fn dev(options: &Options, out: &mut impl io::Write) -> Result<(), DevE
     write!(out, "{guide}")?;
     out.flush()?;
     let pages = Playground::new(address, s3_address, &options.store, &token, &folder.path().display().to_string());
-    let app = start_app(&config).await?.with_pages(Box::new(pages));
+    let app = start_app(&config, Arc::new(Audit::off())).await?.with_pages(Box::new(pages));
     Ok(serve_app(app, &config, None, listener).await?)
 }
 

@@ -80,6 +80,7 @@ pub struct PlacedStore {
 pub struct Caller {
     pub(super) issuer: Option<String>,
     pub(super) subject: Option<String>,
+    pub(super) token_id: Option<String>,
     pub(super) stores: Vec<PlacedStore>,
     pub(super) permissions: Permissions,
     /// `None`: the whole store. `Some`: only keys under one of these.
@@ -99,6 +100,12 @@ impl Caller {
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.subject.as_deref()
+    }
+
+    /// The `jti` claim, for the audit log.
+    #[must_use]
+    pub fn token_id(&self) -> Option<&str> {
+        self.token_id.as_deref()
     }
 
     /// What the token's scope allows.
@@ -209,6 +216,7 @@ mod tests {
         Caller {
             issuer: None,
             subject: None,
+            token_id: None,
             stores: stores
                 .iter()
                 .enumerate()

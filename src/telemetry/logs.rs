@@ -14,7 +14,7 @@ use crate::config::{LogFormat, Telemetry, coloured};
 ///
 /// Only this crate writes below `warn`: HTTP and TLS libraries show whole
 /// requests at `debug` and `trace`, tokens and signed URLs among them.
-pub fn start(telemetry: Telemetry) {
+pub fn start(telemetry: &Telemetry) {
     let json = match telemetry.format {
         LogFormat::Json => true,
         LogFormat::Text => false,

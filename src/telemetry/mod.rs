@@ -1,4 +1,6 @@
-//! What the process says about itself: logs and request ids.
+//! What the process says about itself: logs, audit log, request and trace ids.
 
+pub mod audit;
 pub mod logs;
 pub mod request_id;
+pub mod trace_context;

@@ -12,11 +12,12 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::audited::Operation;
 use super::urls::{DownloadRequest, UploadRequest, signed_delete, signed_download, signed_upload};
 use super::{ApiError, App, Call, Endpoint, Pending, Reply, Route};
 use crate::config::Server;
 use crate::domain::json;
-use crate::domain::policy::{Action, Caller};
+use crate::domain::policy::Caller;
 use at_bucket::{Asked, BucketWork};
 use entry::{Entries, Entry};
 
@@ -90,7 +91,7 @@ fn batch<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a
         let mut entries = Entries::for_each_of(&request.operations)?;
         let mut work = BucketWork::default();
         for (place, operation) in request.operations.iter().enumerate() {
-            let begun = begin((app, caller, call), place, operation, &mut work);
+            let begun = app.noting((caller, call), || begin((app, caller, call), place, operation, &mut work));
             if let Some(entry) = begun.unwrap_or_else(|error| Some(error.into())) {
                 entries.put(place, entry);
             }
@@ -110,21 +111,21 @@ fn begin<'a>(
     work: &mut BucketWork<'a>,
 ) -> Result<Option<Entry<'a>>, ApiError> {
     charge(app, caller, place)?;
-    let on_object = |action| {
+    let on_object = |kind| {
         let ObjectRequest { key, url } = json::part(operation)?;
-        let (grant, storage) = app.grant_named(caller, action, key.as_deref(), url.as_deref())?;
+        let (grant, storage) = app.granted((caller, call), kind, (key.as_deref(), url.as_deref()))?;
         Ok::<_, ApiError>(Asked { place, grant, storage })
     };
     let signed = match json::part::<Tagged>(operation)?.op {
-        Op::Download => signed_download(app, caller, &json::part(operation)?, call.now)?,
-        Op::Upload => signed_upload(app, caller, &json::part(operation)?, call.now)?,
-        Op::DeleteUrl => signed_delete(app, caller, &json::part(operation)?, call.now)?,
+        Op::Download => signed_download(app, caller, &json::part(operation)?, call)?,
+        Op::Upload => signed_upload(app, caller, &json::part(operation)?, call)?,
+        Op::DeleteUrl => signed_delete(app, caller, &json::part(operation)?, call)?,
         Op::Head => {
-            work.head(on_object(Action::Head)?);
+            work.head(on_object(Operation::Inspect)?);
             return Ok(None);
         }
         Op::Delete => {
-            work.delete(on_object(Action::Delete)?);
+            work.delete(on_object(Operation::Delete)?);
             return Ok(None);
         }
     };
@@ -151,7 +152,7 @@ fn download_urls(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, A
     signed_each(app, caller, call, &keys, |key| {
         let key = serde_json::from_str::<Text<'_>>(key.get());
         let Text(key) = key.map_err(|_| ApiError::InvalidRequest("a key must be a string".into()))?;
-        Ok(signed_download(app, caller, &DownloadRequest::of_key(key, expires_in), call.now)?.into())
+        Ok(signed_download(app, caller, &DownloadRequest::of_key(key, expires_in), call)?.into())
     })
 }
 
@@ -172,7 +173,7 @@ fn upload_urls(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, Api
     let UploadsRequest { items, expires_in } = call.json()?;
     signed_each(app, caller, call, &items, |item| {
         let request: UploadRequest = json::part(item)?;
-        Ok(signed_upload(app, caller, &request.or_expires_in(expires_in), call.now)?.into())
+        Ok(signed_upload(app, caller, &request.or_expires_in(expires_in), call)?.into())
     })
 }
 
@@ -185,7 +186,7 @@ fn signed_each<'a>(
 ) -> Result<Reply, ApiError> {
     let mut entries = Entries::for_each_of(asked)?;
     for (place, one) in asked.iter().enumerate() {
-        let entry = charge(app, caller, place).and_then(|()| sign(one));
+        let entry = app.noting((caller, call), || charge(app, caller, place).and_then(|()| sign(one)));
         entries.put(place, entry.unwrap_or_else(Entry::from));
     }
     Ok(entries.into_reply(call))

@@ -10,6 +10,7 @@ mod limits;
 mod routes;
 mod server;
 mod storage;
+mod telemetry;
 mod upload;
 
 use std::borrow::Cow;
@@ -236,5 +237,6 @@ fn telemetry(raw: &RawTelemetry, r: &mut Report<'_>) -> Option<Telemetry> {
     let level = r.choice("telemetry.log", &raw.log, &levels);
     let formats = [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
     let format = r.choice("telemetry.log_format", &raw.log_format, &formats);
-    Some(Telemetry { level: level?, format: format? })
+    let audit = telemetry::audit(raw, r);
+    Some(Telemetry { level: level?, format: format?, audit: audit? })
 }

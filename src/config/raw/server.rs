@@ -112,10 +112,19 @@ impl Default for RawLimits {
 pub struct RawTelemetry {
     pub log: String,
     pub log_format: String,
+    pub audit: String,
+    pub audit_file: String,
+    pub audit_keys: String,
 }
 
 impl Default for RawTelemetry {
     fn default() -> Self {
-        Self { log: "info".to_owned(), log_format: "auto".to_owned() }
+        Self {
+            log: "info".to_owned(),
+            log_format: "auto".to_owned(),
+            audit: "off".to_owned(),
+            audit_file: String::new(),
+            audit_keys: "plain".to_owned(),
+        }
     }
 }

@@ -22,6 +22,7 @@ pub(in crate::domain) fn grant(action: Action, key: &str) -> Option<Grant> {
     let caller = Caller {
         issuer: None,
         subject: None,
+        token_id: None,
         stores: vec![PlacedStore {
             store: StoreId::parse("s1", StoreIdRule::Strict).unwrap(),
             storage: StorageIndex::default(),

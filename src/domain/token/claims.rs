@@ -97,6 +97,7 @@ impl Claims {
         Ok(Caller {
             issuer: self.0.get("iss").and_then(Value::as_str).map(str::to_owned),
             subject,
+            token_id: self.0.get("jti").and_then(Value::as_str).map(str::to_owned),
             stores: self.placed(self.stores(&rules.store_source, rules.store_rule), &rules.routes),
             permissions: self.permissions(&rules.scope),
             prefixes: self.0.get("prefixes").map(prefixes),
