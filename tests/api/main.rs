@@ -11,6 +11,7 @@
 )]
 
 mod answers;
+mod audit;
 mod auth;
 mod aws;
 mod batch;

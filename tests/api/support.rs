@@ -7,6 +7,7 @@ use filesync_signer::api::App;
 use filesync_signer::config::{self, Config};
 use filesync_signer::identity::Authenticator;
 use filesync_signer::storage::{Backend, BucketClient, Health, HealthMonitor};
+use filesync_signer::telemetry::audit::Audit;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body, Bytes};
 use hyper::header::HeaderMap;
@@ -113,7 +114,8 @@ impl TestApp {
         });
         let (storages, mut senders): (Vec<_>, Vec<_>) = started.unzip();
         let client = Arc::clone(&storages[0].bucket);
-        let app = Arc::new(App::new(&config, Authenticator::start(&config.auth).unwrap(), storages));
+        let app = App::new(&config, Authenticator::start(&config.auth).unwrap(), storages);
+        let app = Arc::new(app.audited_by(Arc::new(Audit::start(&config.telemetry.audit).unwrap())));
         let health = senders.remove(0);
         Self { app, config, s3, health, other_healths: senders, client }
     }
