@@ -1,7 +1,49 @@
 //! What all calls to others have in common: the bucket, key sets, metadata services and STS.
 
-use reqwest::{Client, ClientBuilder, Response, redirect};
+use reqwest::header::HeaderValue;
+use reqwest::{Client, ClientBuilder, Request, Response, redirect};
+use tracing::Span;
 use url::{Host, Url};
+
+use crate::telemetry::request_id::X_REQUEST_ID;
+use crate::telemetry::spans;
+use crate::telemetry::trace_context::TRACEPARENT;
+
+tokio::task_local! {
+    /// For whom this task calls somebody. Of the task and not an argument, so that no call made for a request can leave it out.
+    static CAUSE: Cause;
+}
+
+/// The request that calls are made for, as those who are called may know it.
+#[derive(Debug)]
+pub(crate) struct Cause {
+    pub(crate) request_id: HeaderValue,
+    /// That of the request, as it came.
+    pub(crate) traceparent: Option<HeaderValue>,
+    pub(crate) span: Span,
+}
+
+/// Does `work` for a request: each [`tell_cause`] in it says so.
+pub(crate) async fn caused_by<F: Future>(cause: Cause, work: F) -> F::Output {
+    CAUSE.scope(cause, work).await
+}
+
+/// Adds `X-Request-Id` and `traceparent` to a call that is made for a request. Both stand outside of its signature, which
+/// only `x-amz-*` must not (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>). Gives the span of the call.
+pub(crate) fn tell_cause(call: &mut Request) -> Span {
+    let told = CAUSE.try_with(|cause| {
+        let span = spans::bucket_call(&cause.span, call.method().as_str(), call.url().host_str());
+        let traceparent = spans::traceparent(&span).or_else(|| cause.traceparent.clone());
+        let headers = call.headers_mut();
+        headers.insert(X_REQUEST_ID, cause.request_id.clone());
+        if let Some(traceparent) = traceparent {
+            headers.insert(TRACEPARENT, traceparent);
+        }
+        span
+    });
+    // Probes and the like are made for nobody.
+    told.unwrap_or_else(|_| Span::none())
+}
 
 /// A client that goes where it is sent and nowhere else; the caller adds its deadlines.
 pub(crate) fn client(encrypted: bool) -> ClientBuilder {

@@ -17,7 +17,7 @@ use crate::server::{Service, TlsError, descriptors_for, system_clock};
 use crate::storage::{Backend, ClientError};
 use crate::telemetry::audit::Audit;
 
-/// How long lines of the audit log are waited for at the end.
+/// How long lines of the audit log are waited for at the end, and then traces.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// Why the service cannot start.
@@ -127,6 +127,8 @@ pub(crate) async fn serve_app(
     }
     // Whoever waits here is this process alone.
     audit.flush(LAST_LINES);
+    #[cfg(feature = "otlp")]
+    crate::telemetry::otlp::finish(LAST_LINES);
     tracing::info!("stopped");
     Ok(())
 }

@@ -16,6 +16,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use tokio::time::{timeout, timeout_at};
+use tracing::{Instrument as _, Span};
 
 use super::audited::Minutes;
 use super::cors::is_preflight;
@@ -23,8 +24,10 @@ use super::reply::Redirect;
 use super::{AnswerBody, ApiError, App, Call, Endpoint, Reply, Route, exact_routes};
 use super::{batch, credential, files};
 use crate::domain::policy::Caller;
+use crate::outbound::{Cause, caused_by};
 use crate::telemetry::request_id::{RequestId, X_REQUEST_ID};
-use crate::telemetry::trace_context::TraceContext;
+use crate::telemetry::spans;
+use crate::telemetry::trace_context::{TraceContext, TraceId};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -39,13 +42,34 @@ const USUAL_HEADERS: usize = 16;
 const MAX_LOGGED_CHARS: usize = 128;
 
 /// What the log says of a request besides its answer.
-#[derive(Default)]
 struct Trace {
     caller: Option<Arc<Caller>>,
     /// What the caller says of it.
     context: Option<TraceContext>,
+    /// Where traces are exported; else nothing.
+    span: Span,
     /// For the log only: why it failed.
     cause: Option<String>,
+}
+
+impl Trace {
+    fn of(headers: &HeaderMap) -> Self {
+        Self { caller: None, context: TraceContext::of(headers), span: Span::none(), cause: None }
+    }
+
+    /// What those who are called for it may know.
+    fn cause_of(&self, request_id: &str) -> Cause {
+        Cause {
+            // It is one already.
+            request_id: HeaderValue::from_str(request_id).unwrap_or(HeaderValue::from_static("unknown")),
+            traceparent: self.context.as_ref().map(|context| context.header().clone()),
+            span: self.span.clone(),
+        }
+    }
+
+    fn id(&self) -> Option<TraceId> {
+        self.context.as_ref().map(|context| context.trace_id).or_else(|| spans::trace_id(&self.span))
+    }
 }
 
 impl App {
@@ -63,7 +87,7 @@ impl App {
         }
         let id = RequestId::of(&parts.headers);
         let origin = self.server.cors.allowed_origin(&parts.headers);
-        let mut trace = Trace { context: TraceContext::of(&parts.headers), ..Trace::default() };
+        let mut trace = Trace::of(&parts.headers);
         let minutes = Minutes::new(id.as_str(), now, trace.context.as_ref().map(|context| context.trace_id));
 
         let mut headers = HeaderMap::with_capacity(USUAL_HEADERS);
@@ -82,6 +106,7 @@ impl App {
             trace.cause = cause(&error);
             error.into_reply(id.as_str())
         });
+        spans::end_request(&trace.span, reply.status, reply.code);
         log(&parts, &reply, &id, &trace, started);
 
         self.server.cors.apply(origin, &mut headers);
@@ -97,6 +122,7 @@ impl App {
         let route = self.route(parts)?;
         if !matches!(route.endpoint, Endpoint::Open(_)) {
             call.minutes.begin(route);
+            trace.span = spans::request((route.method, route.path), call.request_id, trace.context.as_ref());
         }
         match route.endpoint {
             // Never refused: who asks how the service is must hear it above all when it is busy.
@@ -116,12 +142,12 @@ impl App {
                 let caller = self.admit(route, parts, body, &mut call, trace).await?;
                 // Fewer than may be in flight, so that a slow bucket leaves room for signing.
                 let _place_at_bucket = self.limits.admit_to_bucket()?;
-                handler(self, &caller, &call).await
+                caused_by(trace.cause_of(call.request_id), handler(self, &caller, &call)).await
             }
             Endpoint::Batch(handler) => {
                 let _place = self.limits.admit()?;
                 let caller = self.admit(route, parts, body, &mut call, trace).await?;
-                handler(self, &caller, &call).await
+                caused_by(trace.cause_of(call.request_id), handler(self, &caller, &call)).await
             }
         }
     }
@@ -140,7 +166,7 @@ impl App {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let token = credential::token(&parts.method, &parts.headers, &self.places, &self.server.cors)?;
-        let caller = self.identity.caller_of(token, call.now).await?;
+        let caller = self.identity.caller_of(token, call.now).instrument(spans::token_check(&trace.span)).await?;
         trace.caller = Some(Arc::clone(&caller));
         self.limits.charge_subject(&caller)?;
         if route.method == "POST" {
@@ -294,7 +320,7 @@ fn log(parts: &Parts, reply: &Reply, id: &RequestId, trace: &Trace, started: Ins
     let status = reply.status.as_u16();
     tracing::info!(
         request_id = id.as_str(),
-        trace_id = trace.context.as_ref().map(|context| display(context.trace_id)),
+        trace_id = trace.id().map(display),
         %method,
         %path,
         status,

@@ -98,7 +98,11 @@ pub const CODES: &[(&str, u16, &str)] = &[
         "The service has no credentials for the bucket that hold now, so nothing can be signed",
     ),
     ("overloaded", 503, "More requests are in flight, or wait for the bucket, than `limits` allows"),
-    ("audit_unavailable", 503, "`telemetry.audit = \"required\"`, and the audit log cannot be written, so nothing is answered"),
+    (
+        "audit_unavailable",
+        503,
+        "`telemetry.audit = \"required\"`, and the audit log cannot be written, so nothing is answered",
+    ),
     ("clock_unusable", 503, "The service's clock is outside the years that can be signed"),
     ("bucket_timeout", 504, "The bucket did not answer in time"),
 ];

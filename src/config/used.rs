@@ -368,8 +368,17 @@ pub struct AuditRules {
     pub hash_keys: bool,
 }
 
+/// Where traces go.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OtlpRules {
+    /// Where the collector takes them.
+    pub traces_url: Url,
+    /// The share of the traces that begin here which is recorded, 0 to 1.
+    pub ratio: f64,
+}
+
 /// `[telemetry]`
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Telemetry {
     /// The least severe level that is written.
     pub level: LevelFilter,
@@ -377,4 +386,6 @@ pub struct Telemetry {
     pub format: LogFormat,
     /// The audit log.
     pub audit: AuditRules,
+    /// The exporter of traces, if there is one. Never without the cargo feature `otlp`.
+    pub otlp: Option<OtlpRules>,
 }

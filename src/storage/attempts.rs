@@ -9,14 +9,16 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::RequestBuilder;
 use reqwest::header::CONNECTION;
+use reqwest::{RequestBuilder, Response};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::answer::Answer;
 use super::breaker::{Admission, Breaker, Change};
 use super::client::{BucketClient, BucketError, bucket_error};
 use super::retry::{Budget, Outcome};
+use crate::outbound;
+use crate::telemetry::spans;
 
 /// What the calls so far have shown. The lock is held for a few comparisons, and by calls to the bucket only.
 #[derive(Debug)]
@@ -155,7 +157,15 @@ impl BucketClient {
     }
 
     async fn exchange(&self, request: RequestBuilder, most: usize) -> (Result<Answer, BucketError>, Outcome) {
-        let answer = match timeout(self.first_byte_timeout, request.send()).await {
+        let (http, request) = request.build_split();
+        let mut request = match request {
+            Ok(request) => request,
+            Err(error) => return (Err(bucket_error(error)), Outcome::Fault),
+        };
+        let span = outbound::tell_cause(&mut request);
+        let sent = timeout(self.first_byte_timeout, http.execute(request)).await;
+        spans::end_bucket_call(&span, sent.as_ref().ok().and_then(|sent| sent.as_ref().ok()).map(Response::status));
+        let answer = match sent {
             Ok(Ok(answer)) => Answer::read(answer, most).await,
             Ok(Err(error)) => Err(error),
             Err(_) => return (Err(BucketError::TimedOut), Outcome::Silent),

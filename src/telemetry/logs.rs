@@ -28,6 +28,18 @@ pub fn start(telemetry: &Telemetry) {
     } else {
         lines.with_ansi(coloured(&std::io::stderr())).with_target(false).boxed()
     };
+    #[cfg(feature = "otlp")]
+    let (traces, failed) = match telemetry.otlp.as_ref().map(super::otlp::layer).transpose() {
+        Ok(traces) => (traces, None),
+        Err(error) => (None, Some(error)),
+    };
+    let layers = registry();
+    #[cfg(feature = "otlp")]
+    let layers = layers.with(traces);
     // A second start, as in tests, keeps the first subscriber.
-    let _ = registry().with(lines.with_filter(filter)).try_init();
+    let _ = layers.with(lines.with_filter(filter)).try_init();
+    #[cfg(feature = "otlp")]
+    if let Some(error) = failed {
+        tracing::error!("traces cannot be exported: {error}");
+    }
 }

@@ -1,6 +1,9 @@
-//! What the process says about itself: logs, audit log, request and trace ids.
+//! What the process says about itself: logs, audit log, traces, request and trace ids.
 
 pub mod audit;
 pub mod logs;
+#[cfg(feature = "otlp")]
+pub(crate) mod otlp;
 pub mod request_id;
+pub(crate) mod spans;
 pub mod trace_context;

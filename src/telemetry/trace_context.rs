@@ -20,6 +20,12 @@ const SAMPLED: u8 = 1;
 pub struct TraceId([u8; 32]);
 
 impl TraceId {
+    /// From its 32 digits.
+    #[cfg(feature = "otlp")]
+    pub(super) fn from_hex(digits: &str) -> Option<Self> {
+        digits.as_bytes().try_into().ok().map(Self)
+    }
+
     /// 32 lower-case hexadecimal digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -120,7 +126,10 @@ mod tests {
     #[test]
     fn what_the_standard_has_is_read() {
         let context = parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").unwrap();
-        assert_eq!((context.trace_id.as_str(), &context.parent_id, context.sampled), (TRACE, b"b7ad6b7169203331", true));
+        assert_eq!(
+            (context.trace_id.as_str(), &context.parent_id, context.sampled),
+            (TRACE, b"b7ad6b7169203331", true)
+        );
         assert!(!parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-fe").unwrap().sampled);
         // Of a later version, what is known of it, in the words of this one.
         let later = parse("cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-09-what the future will be").unwrap();

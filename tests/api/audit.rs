@@ -144,7 +144,8 @@ async fn each_operation_of_a_batch_has_a_line() {
     ]});
     audited.app.post("/batch", &operations).await;
     let lines = audited.lines();
-    let shown: Vec<_> = lines.iter().map(|line| [&line["operation"], &line["key"], &line["code"], &line["status"]]).collect();
+    let shown: Vec<_> =
+        lines.iter().map(|line| [&line["operation"], &line["key"], &line["code"], &line["status"]]).collect();
     assert_eq!(
         json!(shown),
         json!([
@@ -184,10 +185,12 @@ async fn a_call_to_the_bucket_is_written_down_before_it_is_made() {
 
 #[tokio::test]
 async fn refusals_by_limits_are_written_down() {
-    let audited = Audited::with(&[("limits.store_requests_per_sec", "1"), ("limits.store_upload_bytes_per_hour", "5")]).await;
+    let audited =
+        Audited::with(&[("limits.store_requests_per_sec", "1"), ("limits.store_upload_bytes_per_hour", "5")]).await;
     audited.app.post("/upload-url", &json!({"key": "s1/f", "contentLength": 6})).await;
     audited.app.get("/download-url?key=s1/f").await;
-    let codes: Vec<_> = audited.lines().iter().map(|line| json!([line["operation"], line["key"], line["code"]])).collect();
+    let codes: Vec<_> =
+        audited.lines().iter().map(|line| json!([line["operation"], line["key"], line["code"]])).collect();
     assert_eq!(json!(codes), json!([["upload", "s1/f", "upload_too_large"], ["download", "s1/f", "rate_limited"]]));
 }
 
@@ -198,11 +201,16 @@ async fn nobody_can_forge_a_line() {
     let evil = "a\n{\"decision\":\"allow\"}\r\"\\\u{1b}[31m\u{9b}31m\u{85}\u{2028}\u{2029}\u{202e}\u{7f}\u{0}";
     let claims = json!({"storeId": "s1", "sub": evil, "jti": evil, "iss": evil});
     for key in ["s1/\u{202e}gnp.exe\u{feff}", "s1/\"}\u{2066}"] {
-        let answer = audited.app.call("POST", "/upload-url", &token(claims.clone()), &json!({"key": key}).to_string()).await;
+        let answer =
+            audited.app.call("POST", "/upload-url", &token(claims.clone()), &json!({"key": key}).to_string()).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         let text = audited.text();
         assert_eq!(text.matches('\n').count(), 1, "{text:?}");
-        assert!(!text.trim_end().contains(|c: char| c.is_control() || "\u{2028}\u{2029}\u{202e}\u{2066}\u{feff}".contains(c)));
+        assert!(
+            !text
+                .trim_end()
+                .contains(|c: char| c.is_control() || "\u{2028}\u{2029}\u{202e}\u{2066}\u{feff}".contains(c))
+        );
         let line: Value = serde_json::from_str(&text).unwrap();
         assert_eq!((&line["key"], &line["subject"], &line["tokenId"]), (&json!(key), &json!(evil), &json!(evil)));
     }
@@ -224,11 +232,14 @@ async fn no_line_holds_a_secret() {
     let audited = Audited::with(&[("files.redirect", "true"), ("storage.session_token", "session-never-shown")]).await;
     let bearer = named_token();
     let signed = audited.app.get("/download-url?key=s1/f").await.json()["url"].as_str().unwrap().to_owned();
-    let encoded = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let encoded =
+        |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
     for key in [bearer.as_str(), signed.as_str(), SECRET, "s3-secret-never-shown"] {
         audited.send("GET", &format!("/download-url?key={}", encoded(key)), &bearer, &Value::Null).await;
         audited.send("GET", &format!("/download-url?url={}", encoded(key)), &bearer, &Value::Null).await;
-        audited.send("POST", "/batch", &bearer, &json!({"operations": [{"op": "delete", "key": key}, {"op": key}]})).await;
+        audited
+            .send("POST", "/batch", &bearer, &json!({"operations": [{"op": "delete", "key": key}, {"op": key}]}))
+            .await;
     }
     audited.send("GET", "/livestore-filesync-files/s1/f", &bearer, &Value::Null).await;
     audited.send("POST", "/upload-url", &bearer, &json!({"key": format!("s1/{HASH}")})).await;
@@ -261,7 +272,10 @@ async fn what_cannot_be_written_down_is_not_told() {
     let operations = json!({"operations": [{"op": "download", "key": "s1/f"}, {"op": "delete", "key": "s1/f"}]});
     let answer = app.post("/batch", &operations).await.json();
     for entry in answer["results"].as_array().unwrap() {
-        assert_eq!((&entry["status"], &entry["code"], entry.get("url")), (&json!(503), &json!("audit_unavailable"), None));
+        assert_eq!(
+            (&entry["status"], &entry["code"], entry.get("url")),
+            (&json!(503), &json!("audit_unavailable"), None)
+        );
     }
     // A token that nobody takes is not told even that.
     assert_eq!(app.call("GET", "/download-url?key=s1/f", "x.y.z", "").await.code(), "audit_unavailable");

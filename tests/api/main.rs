@@ -45,6 +45,7 @@ mod storages;
 mod support;
 mod tls;
 mod token_places;
+mod traces;
 mod units;
 
 #[path = "../support/frames.rs"]

@@ -237,6 +237,6 @@ fn telemetry(raw: &RawTelemetry, r: &mut Report<'_>) -> Option<Telemetry> {
     let level = r.choice("telemetry.log", &raw.log, &levels);
     let formats = [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
     let format = r.choice("telemetry.log_format", &raw.log_format, &formats);
-    let audit = telemetry::audit(raw, r);
-    Some(Telemetry { level: level?, format: format?, audit: audit? })
+    let (audit, otlp) = (telemetry::audit(raw, r), telemetry::otlp(raw, r));
+    Some(Telemetry { level: level?, format: format?, audit: audit?, otlp: otlp? })
 }

@@ -115,6 +115,8 @@ pub struct RawTelemetry {
     pub audit: String,
     pub audit_file: String,
     pub audit_keys: String,
+    pub otlp_endpoint: String,
+    pub otlp_ratio: f64,
 }
 
 impl Default for RawTelemetry {
@@ -125,6 +127,8 @@ impl Default for RawTelemetry {
             audit: "off".to_owned(),
             audit_file: String::new(),
             audit_keys: "plain".to_owned(),
+            otlp_endpoint: String::new(),
+            otlp_ratio: 1.0,
         }
     }
 }

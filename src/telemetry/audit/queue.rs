@@ -131,7 +131,10 @@ impl Writer {
         self.since_told = 0;
         let dropped = self.state.dropped.swap(0, Ordering::Relaxed);
         if dropped > 0 {
-            tracing::error!(dropped, "lines of the audit log were dropped: they came faster than they could be written");
+            tracing::error!(
+                dropped,
+                "lines of the audit log were dropped: they came faster than they could be written"
+            );
             self.write(&dropped_line(dropped));
         }
     }
