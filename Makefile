@@ -32,11 +32,12 @@ lint:
 	$(CARGO) fmt --check
 	CLIPPY_CONF_DIR=.ci $(CARGO) clippy --locked --all-targets -- -D warnings
 	CLIPPY_CONF_DIR=.ci $(CARGO) clippy --locked --no-default-features -- -D warnings
+	CLIPPY_CONF_DIR=.ci $(CARGO) clippy --locked --no-default-features --features otlp --bin signer --test otlp -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 
 # The parts first: a ring that cannot get its part fails before anything else has run.
 test: $(VENV)/.installed $(E2E)/node_modules/.installed $(CHROMIUM) $(NGINX)
-	.ci/rings unit properties api oracle e2e
+	.ci/rings unit properties api oracle otlp e2e
 
 test-unit test-properties test-api:
 	.ci/rings $(@:test-%=%)

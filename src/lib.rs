@@ -31,7 +31,7 @@
 //! * `reload`: the configuration again, while requests run.
 //! * [`config`]: `signer.toml`, environment and flags; the only reader of either.
 //! * [`server`]: the listener.
-//! * [`telemetry`]: logs and request ids.
+//! * [`telemetry`]: logs, the audit log, traces, request ids.
 //! * [`guide`]: how to call, configure and operate it, in prose.
 //! * `dev`: `signer dev`, with an embedded S3 (cargo feature `dev`).
 #![cfg_attr(

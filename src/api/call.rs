@@ -15,7 +15,7 @@ use crate::domain::path::escaped_byte;
 /// What a handler may know of the request. Its one reading of the clock is in it.
 #[derive(Debug)]
 pub struct Call<'a> {
-    /// Stands in the answer, in the log, and in nothing else.
+    /// Stands in the answer, in both logs, and in calls to the bucket.
     pub request_id: &'a str,
     /// When the request was taken in.
     pub now: Timestamp,

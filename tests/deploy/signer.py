@@ -53,7 +53,8 @@ def port_of(config):
 
 def stop_secs(config):
     """The longest that a stop takes."""
-    return config["server"]["drain_delay_secs"] + config["server"]["shutdown_grace_secs"]
+    # Two seconds at the most for the last lines of the audit log.
+    return config["server"]["drain_delay_secs"] + config["server"]["shutdown_grace_secs"] + 2
 
 
 def fits_memory(config, limit_bytes):

@@ -3,6 +3,7 @@ mod credentials;
 mod downloads;
 mod files;
 mod storages;
+mod telemetry;
 
 use std::io::Write as _;
 

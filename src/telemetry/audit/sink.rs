@@ -110,7 +110,7 @@ fn open(path: Option<&Path>) -> io::Result<(File, (u64, u64), bool)> {
         None => File::from(io::stdout().as_fd().try_clone_to_owned()?),
         Some(path) => {
             // A named pipe without a reader is an error and not a wait.
-            let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).unwrap_or_default();
+            let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
             OpenOptions::new().append(true).create(true).mode(MODE).custom_flags(flags).open(path)?
         }
     };
@@ -170,7 +170,8 @@ mod tests {
         let path = folder.path().join("pipe");
         rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::from_raw_mode(MODE)).unwrap();
         assert!(Sink::open(Some(&path), Arc::default()).is_err());
-        let reader = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(&path).unwrap();
+        let reader =
+            OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(&path).unwrap();
         let (mut pipe, _) = sink(&path);
         let line = [b'x'; 4096];
         let mut written = 0;

@@ -1,9 +1,9 @@
-//! The whole log, searched for what must not be in it.
+//! Both logs, whole, searched for what must not be in it.
 
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(super) struct Secrets {
     pub(super) needles: Vec<String>,
@@ -13,6 +13,8 @@ pub(super) struct Secrets {
 
 #[derive(Default)]
 pub(super) struct Found {
+    /// Those that were not empty.
+    pub(super) files: u32,
     pub(super) lines: u64,
     pub(super) bytes: usize,
     pub(super) panics: u64,
@@ -20,9 +22,15 @@ pub(super) struct Found {
     pub(super) secrets: Vec<String>,
 }
 
-pub(super) fn search(log: &Path, secrets: &Secrets) -> Found {
+pub(super) fn search(logs: &[PathBuf], secrets: &Secrets) -> Found {
     let mut found = Found::default();
+    logs.iter().for_each(|log| search_one(log, secrets, &mut found));
+    found
+}
+
+fn search_one(log: &Path, secrets: &Secrets, found: &mut Found) {
     let mut lines = BufReader::new(File::open(log).unwrap());
+    found.files += u32::from(!lines.fill_buf().unwrap().is_empty());
     let mut line = String::new();
     while lines.read_line(&mut line).unwrap() > 0 {
         found.lines += 1;
@@ -36,5 +44,4 @@ pub(super) fn search(log: &Path, secrets: &Secrets) -> Found {
         found.secrets.truncate(20);
         line.clear();
     }
-    found
 }
