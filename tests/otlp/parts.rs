@@ -146,7 +146,7 @@ pub(crate) fn ask(address: &str, method: &str, target: &str, headers: &[(&str, S
     let mut stream = TcpStream::connect(address).unwrap();
     let (body, json) =
         if method == "POST" { ("{\"key\":\"s1/f\"}", "content-type: application/json\r\n") } else { ("", "") };
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect::<Vec<_>>().concat();
     write!(
         stream,
         "{method} {target} HTTP/1.1\r\nhost: s\r\nconnection: close\r\ncontent-length: {}\r\n{json}{headers}\r\n{body}",
@@ -168,5 +168,5 @@ pub(crate) fn attribute(span: &Span, name: &str) -> Option<String> {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }

@@ -24,7 +24,9 @@ pub(super) struct Found {
 
 pub(super) fn search(logs: &[PathBuf], secrets: &Secrets) -> Found {
     let mut found = Found::default();
-    logs.iter().for_each(|log| search_one(log, secrets, &mut found));
+    for log in logs {
+        search_one(log, secrets, &mut found);
+    }
     found
 }
 
