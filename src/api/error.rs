@@ -339,9 +339,12 @@ impl ApiError {
             Self::Bucket(BucketError::Unreachable(_) | BucketError::Refused { .. }) => "bucket_failed",
             Self::Internal
             | Self::Bucket(BucketError::WrongGrant)
-            | Self::Presign(PresignError::Expires | PresignError::TooManyHeaders | PresignError::OtherStorage) => {
-                "internal"
-            }
+            | Self::Presign(
+                PresignError::Expires
+                | PresignError::TooManyHeaders
+                | PresignError::OtherStorage
+                | PresignError::OtherCall,
+            ) => "internal",
             Self::BucketUnavailable(_) | Self::Bucket(BucketError::TakenForDown { .. }) => "bucket_unavailable",
             Self::NotReady | Self::NoKeys | Self::NoCredentials => "not_ready",
             Self::KeysUnavailable => "keys_unavailable",

@@ -24,18 +24,50 @@ pub enum Action {
     Put,
     /// Remove the object (S3 `DeleteObject`).
     Delete,
+    /// Begin to write the bytes in parts (S3 `CreateMultipartUpload`).
+    CreateMultipart,
+    /// Write one part (S3 `UploadPart`).
+    UploadPart,
+    /// See which parts are there (S3 `ListParts`).
+    ListParts,
+    /// Make the object of its parts (S3 `CompleteMultipartUpload`).
+    CompleteMultipart,
+    /// Throw the parts away (S3 `AbortMultipartUpload`). The object itself, if there is one, stays.
+    AbortMultipart,
 }
+
+/// Query parameters that make another call of a call.
+const CALL_NAMES: [&str; 3] = ["partNumber", "uploadId", "uploads"];
 
 impl Action {
     /// The HTTP method of the S3 call.
     #[must_use]
     pub const fn method(self) -> &'static str {
         match self {
-            Self::Get => "GET",
+            Self::Get | Self::ListParts => "GET",
             Self::Head => "HEAD",
-            Self::Put => "PUT",
-            Self::Delete => "DELETE",
+            Self::Put | Self::UploadPart => "PUT",
+            Self::Delete | Self::AbortMultipart => "DELETE",
+            Self::CreateMultipart | Self::CompleteMultipart => "POST",
         }
+    }
+
+    /// The query parameters that make the S3 call what it is.
+    const fn query(self) -> &'static [&'static str] {
+        match self {
+            Self::Get | Self::Head | Self::Put | Self::Delete => &[],
+            Self::CreateMultipart => &["uploads"],
+            Self::UploadPart => &["partNumber", "uploadId"],
+            Self::ListParts | Self::CompleteMultipart | Self::AbortMultipart => &["uploadId"],
+        }
+    }
+
+    /// Whether a query with these names makes this call and no other: an abort without its `uploadId` would be a
+    /// DELETE of the object.
+    #[must_use]
+    pub fn fits<'n>(self, names: impl Iterator<Item = &'n str> + Clone) -> bool {
+        let wanted = self.query();
+        CALL_NAMES.into_iter().all(|name| wanted.contains(&name) == names.clone().any(|given| given == name))
     }
 }
 
@@ -198,7 +230,13 @@ pub fn decide(caller: &Caller, action: Action, key: ObjectKey) -> Result<Grant, 
     // No `_` arm: a new action does not compile until someone decides who may do it.
     let allowed = match action {
         Action::Get | Action::Head => caller.permissions.read,
-        Action::Put => caller.permissions.write,
+        // To throw one's own unfinished parts away is no more than not to have written them.
+        Action::Put
+        | Action::CreateMultipart
+        | Action::UploadPart
+        | Action::ListParts
+        | Action::CompleteMultipart
+        | Action::AbortMultipart => caller.permissions.write,
         Action::Delete => caller.permissions.delete,
     };
     if allowed { Ok(Grant { action, key, storage: *storage }) } else { Err(Denied::Operation) }
@@ -210,7 +248,17 @@ mod tests {
     use crate::domain::key::{KeyFormat, KeyRules, MAX_KEY_BYTES};
     use crate::domain::store::StoreIdRule;
 
-    const ACTIONS: [Action; 4] = [Action::Get, Action::Head, Action::Put, Action::Delete];
+    const ACTIONS: [Action; 9] = [
+        Action::Get,
+        Action::Head,
+        Action::Put,
+        Action::Delete,
+        Action::CreateMultipart,
+        Action::UploadPart,
+        Action::ListParts,
+        Action::CompleteMultipart,
+        Action::AbortMultipart,
+    ];
 
     fn caller(stores: &[&str]) -> Caller {
         Caller {
@@ -274,10 +322,29 @@ mod tests {
             let caller = Caller { permissions, ..caller(&["s1"]) };
             ACTIONS.map(|action| decide(&caller, action, key("s1/f")).is_ok())
         };
-        assert_eq!(allowed(Permissions { read: true, ..Permissions::NONE }), [true, true, false, false]);
-        assert_eq!(allowed(Permissions { write: true, ..Permissions::NONE }), [false, false, true, false]);
-        assert_eq!(allowed(Permissions { delete: true, ..Permissions::NONE }), [false, false, false, true]);
-        assert_eq!(allowed(Permissions::NONE), [false; 4]);
+        let only = |places: &[usize]| std::array::from_fn(|place| places.contains(&place));
+        assert_eq!(allowed(Permissions { read: true, ..Permissions::NONE }), only(&[0, 1]));
+        assert_eq!(allowed(Permissions { write: true, ..Permissions::NONE }), only(&[2, 4, 5, 6, 7, 8]));
+        assert_eq!(allowed(Permissions { delete: true, ..Permissions::NONE }), only(&[3]));
+        assert_eq!(allowed(Permissions::NONE), [false; 9]);
+    }
+
+    /// A query makes a DELETE of an abort and a whole object of a part, so it must be the action's own.
+    #[test]
+    fn a_query_fits_the_one_action_that_it_makes() {
+        let queries: [(&[&str], &[Action]); 6] = [
+            (&["versionId"], &[Action::Get, Action::Head, Action::Put, Action::Delete]),
+            (&["uploads"], &[Action::CreateMultipart]),
+            (&["uploadId", "partNumber"], &[Action::UploadPart]),
+            (&["uploadId", "max-parts"], &[Action::ListParts, Action::CompleteMultipart, Action::AbortMultipart]),
+            (&["partNumber"], &[]),
+            (&["uploadId", "uploads"], &[]),
+        ];
+        for (query, fitting) in queries {
+            for action in ACTIONS {
+                assert_eq!(action.fits(query.iter().copied()), fitting.contains(&action), "{action:?} {query:?}");
+            }
+        }
     }
 
     /// For logs, limits and `signer check-token`.

@@ -28,6 +28,20 @@ const BASE64: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 const PRINTABLE: &str =
     " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}~";
 
+/// One in two is of a call for parts.
+const ACTIONS: [Action; 10] = [
+    Action::Get,
+    Action::Head,
+    Action::Put,
+    Action::Put,
+    Action::Delete,
+    Action::CreateMultipart,
+    Action::UploadPart,
+    Action::ListParts,
+    Action::CompleteMultipart,
+    Action::AbortMultipart,
+];
+
 const LAST_SECOND: i64 = 4_102_444_799; // of 2099
 const DAY_SECS: i64 = 86_400;
 
@@ -169,7 +183,7 @@ pub(super) struct Case {
 impl Case {
     pub(super) fn random(seed: u64, index: u64, site: &Site) -> Self {
         let r = &mut Random::new(seed, "case", index);
-        let action = r.pick(&[Action::Get, Action::Head, Action::Put, Action::Delete]);
+        let action = r.pick(&ACTIONS);
         // Among them those that do not divide a day, so that some begin before midnight.
         let window_secs = match r.below(8) {
             0 => 900,
@@ -313,7 +327,7 @@ fn char_in(r: &mut Random, from: i64, to: i64) -> char {
 
 fn headers(r: &mut Random, action: Action) -> Vec<(&'static str, String)> {
     let mut headers = Vec::new();
-    if action != Action::Put && !r.one_in(8) {
+    if !matches!(action, Action::Put | Action::UploadPart | Action::CreateMultipart) && !r.one_in(8) {
         return headers;
     }
     // given in any order: sorting them is the signer's affair
@@ -358,8 +372,8 @@ fn content_type(r: &mut Random) -> String {
 }
 
 fn query(r: &mut Random, action: Action) -> Vec<(&'static str, String)> {
-    let mut query = Vec::new();
-    if r.one_in(4) {
+    let mut query = of_parts(r, action);
+    if query.is_empty() && r.one_in(4) {
         let length = r.length(1, 60);
         query.push(("versionId", r.text("ABCabc019._-~+/=", length)));
     }
@@ -374,6 +388,28 @@ fn query(r: &mut Random, action: Action) -> Vec<(&'static str, String)> {
         if r.one_in(2) {
             query.push(("response-content-disposition", disposition(r)));
         }
+    }
+    query
+}
+
+/// What makes a call one for parts, in any order. Ids as providers draw them: of any printable text.
+fn of_parts(r: &mut Random, action: Action) -> Vec<(&'static str, String)> {
+    if action == Action::CreateMultipart {
+        return vec![("uploads", String::new())];
+    }
+    let of_upload = [Action::UploadPart, Action::ListParts, Action::CompleteMultipart, Action::AbortMultipart];
+    if !of_upload.contains(&action) {
+        return Vec::new();
+    }
+    let length = r.length(1, 300);
+    let id = if r.one_in(2) { r.text(BASE64, length) } else { r.text(PRINTABLE.trim_start(), length) };
+    let mut query = vec![("uploadId", id)];
+    if action == Action::UploadPart {
+        query.push(("partNumber", r.between(1, 10_000).to_string()));
+    }
+    if action == Action::ListParts && r.one_in(2) {
+        query.push(("part-number-marker", r.between(0, 10_000).to_string()));
+        query.push(("max-parts", r.between(1, 1000).to_string()));
     }
     query
 }

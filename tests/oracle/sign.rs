@@ -56,10 +56,11 @@ pub(super) fn by_rusty_s3(site: &Site, case: &Case) -> String {
     let endpoint = Url::parse(&format!("{}://{name}{port}", site.scheme)).unwrap();
     let bucket = rusty_s3::Bucket::new(endpoint, style, site.bucket.clone(), site.region.clone()).unwrap();
     let method = match case.action {
-        Action::Get => rusty_s3::Method::Get,
+        Action::Get | Action::ListParts => rusty_s3::Method::Get,
         Action::Head => rusty_s3::Method::Head,
-        Action::Put => rusty_s3::Method::Put,
-        Action::Delete => rusty_s3::Method::Delete,
+        Action::Put | Action::UploadPart => rusty_s3::Method::Put,
+        Action::Delete | Action::AbortMultipart => rusty_s3::Method::Delete,
+        Action::CreateMultipart | Action::CompleteMultipart => rusty_s3::Method::Post,
     };
     let sorted = |pairs| {
         let mut pairs = borrowed(pairs);

@@ -151,6 +151,9 @@ pub enum PresignError {
     /// The grant is for an object in another storage. Never seen unless a handler is wrong.
     #[error("the grant is for another storage")]
     OtherStorage,
+    /// The query makes another call of what was granted. Never seen unless a handler is wrong.
+    #[error("the query is not that of the call that was granted")]
+    OtherCall,
 }
 
 impl From<OutOfRange> for PresignError {
@@ -224,8 +227,12 @@ impl Presigner {
     ///
     /// # Errors
     ///
-    /// [`PresignError`] when the clock, the life or the number of headers is out of range.
+    /// [`PresignError`] when the clock, the life or the number of headers is out of range, or the query is of another
+    /// call.
     pub fn presign(&self, grant: &Grant, terms: &Terms<'_>, now: Timestamp) -> Result<SignedUrl, PresignError> {
+        if !grant.action().fits(terms.query.iter().map(|(name, _)| *name)) {
+            return Err(PresignError::OtherCall);
+        }
         let now = UtcSecond::new(now)?;
         let span = Span::new(now, terms, self.ends_at)?;
         let headers = terms.headers_with(&self.host).ok_or(PresignError::TooManyHeaders)?;
@@ -263,6 +270,19 @@ impl Presigner {
             expires_at: span.end,
             same_until: span.same_until,
         })
+    }
+
+    /// Where the object is, without a signature: an address to show, which opens nothing.
+    #[must_use]
+    pub fn location(&self, grant: &Grant) -> String {
+        let key = grant.key().as_str();
+        let key_len = encoded_path_len(key);
+        let lens = [self.origin.len(), self.path.len(), key_len];
+        let mut url = String::with_capacity(lens.into_iter().fold(0, usize::saturating_add));
+        url.push_str(&self.origin);
+        url.push_str(&self.path);
+        encode_path(&mut url, key, key_len);
+        url
     }
 
     /// The exact length of the URL, so that its buffer is allocated once.

@@ -165,6 +165,7 @@ fn by_rusty_s3(action: Action, key: &str, terms: &Terms<'_>, region: &str, token
         Action::Head => sign!(head_object),
         Action::Put => sign!(put_object),
         Action::Delete => sign!(delete_object),
+        _ => unreachable!("not drawn: the oracle ring has the others"),
     }
 }
 
@@ -263,6 +264,36 @@ fn header_values_are_trimmed_and_their_spaces_are_one() {
         push_canonical_value(&mut out, value);
         assert_eq!(out, canonical, "{value:?}");
     }
+}
+
+/// An abort that lost its upload id would delete the object, and a part without its number would be the object.
+#[test]
+fn a_query_of_another_call_is_not_signed() {
+    let id = ("uploadId", "u1");
+    let queries: [&[(&'static str, &str)]; 5] =
+        [&[], &[id], &[("partNumber", "1"), id], &[("partNumber", "1")], &[("uploads", "")]];
+    for (action, fitting) in [
+        (Action::Get, queries[0]),
+        (Action::Delete, queries[0]),
+        (Action::AbortMultipart, queries[1]),
+        (Action::ListParts, queries[1]),
+        (Action::UploadPart, queries[2]),
+        (Action::CreateMultipart, queries[4]),
+    ] {
+        let grant = grant(action, "s1/f").unwrap();
+        for query in queries {
+            let signed = presigner().presign(&grant, &Terms { query, ..terms(60) }, at("2026-11-22T15:00:00Z"));
+            assert_eq!(signed.err(), (query != fitting).then_some(PresignError::OtherCall), "{action:?} {query:?}");
+        }
+    }
+}
+
+/// The address of `location` is the URL's without its query.
+#[test]
+fn a_location_is_the_url_without_a_signature() {
+    let grant = grant(Action::Put, "s1/a b/é+").unwrap();
+    let signed = presigner().presign(&grant, &terms(60), at("2026-11-22T15:00:00Z")).unwrap();
+    assert_eq!(presigner().location(&grant), signed.url.expose().split('?').next().unwrap());
 }
 
 /// `boundHeaders` of every answer.

@@ -104,7 +104,12 @@ impl Signers {
     fn slot(&self, action: Action) -> &Arc<Slot> {
         match action {
             Action::Get | Action::Head => &self.get,
-            Action::Put => &self.put,
+            Action::Put
+            | Action::CreateMultipart
+            | Action::UploadPart
+            | Action::ListParts
+            | Action::CompleteMultipart
+            | Action::AbortMultipart => &self.put,
             Action::Delete => &self.delete,
         }
     }
@@ -135,6 +140,12 @@ impl Signers {
             slot.wanted.notify_one();
         }
         signed
+    }
+
+    /// Where clients find what was granted, without a signature; nothing before the first credentials came.
+    #[must_use]
+    pub fn location(&self, grant: &Grant) -> Option<String> {
+        self.slot(grant.action()).current.load().as_ref().map(|held| held.presigner.location(grant))
     }
 
     /// What a call of our own is signed with as of `now`, or nothing.
