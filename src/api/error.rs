@@ -220,8 +220,11 @@ fn upload_code(refused: &UploadRefused) -> &'static str {
         UploadRefused::ContentType => "invalid_content_type",
         UploadRefused::ContentTypeNotAllowed => "content_type_not_allowed",
         UploadRefused::ChecksumDiffers => "checksum_mismatch",
-        UploadRefused::ChecksumMissing => "checksum_missing",
-        UploadRefused::ChecksumUnavailable => "checksum_unavailable",
+        UploadRefused::ChecksumMissing | UploadRefused::PartChecksumMissing => "checksum_missing",
+        UploadRefused::ChecksumUnavailable
+        | UploadRefused::PartChecksumUnavailable
+        | UploadRefused::WholeChecksumUnavailable => "checksum_unavailable",
+        UploadRefused::WriteOnceUnavailable => "write_once_unavailable",
     }
 }
 

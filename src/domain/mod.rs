@@ -12,12 +12,14 @@
 //! token ─ Verifier::verify ─> Caller   ├─ policy::decide ─> Grant ─ Presigner::presign ─> SignedUrl
 //! ```
 
+pub mod capsule;
 pub mod disposition;
 pub mod download;
 pub mod json;
 pub mod key;
 pub mod legacy;
 pub mod media_type;
+pub mod parts;
 pub mod path;
 pub mod policy;
 pub mod public_url;

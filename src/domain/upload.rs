@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::key::ObjectKey;
 use super::media_type::is_media_type;
+use super::parts::{MAX_OBJECT_BYTES, PartChecksum};
 
 /// The most that S3 takes in one PUT: 5 GiB.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html>
@@ -59,6 +60,19 @@ pub struct UploadClaim<'a> {
     pub token_max_bytes: Option<u64>,
 }
 
+/// What a caller says of the bytes that it is going to send in parts.
+#[derive(Debug, Clone, Copy)]
+pub struct PartsClaim<'a> {
+    /// Bytes in all.
+    pub content_length: u64,
+    /// As in [`UploadClaim`].
+    pub content_type: Option<&'a str>,
+    /// What each part is checked by.
+    pub checksum: Option<PartChecksum>,
+    /// The token's own limit in bytes.
+    pub token_max_bytes: Option<u64>,
+}
+
 /// Why an upload is not signed. The texts are safe to show to the caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UploadRefused {
@@ -92,6 +106,18 @@ pub enum UploadRefused {
     /// It is given and cannot be bound.
     #[error("checksumSha256 cannot be kept to: checksums are off, or this storage does not check them")]
     ChecksumUnavailable,
+    /// `sha256` is demanded of every part.
+    #[error("checksum must be sha256: every part has to be bound to its bytes")]
+    PartChecksumMissing,
+    /// The parts cannot be bound as was asked.
+    #[error("checksum cannot be kept to: checksums are off, or this storage does not check them")]
+    PartChecksumUnavailable,
+    /// The hash of the whole is demanded, and nobody checks it of parts.
+    #[error("the key ends in a SHA-256, which no storage checks of an upload in parts: send it by one PUT")]
+    WholeChecksumUnavailable,
+    /// An object that is there would not be kept.
+    #[error("this storage cannot keep an upload in parts from replacing an object that is there: send it by one PUT")]
+    WriteOnceUnavailable,
 }
 
 /// Headers to sign, in no order.
@@ -130,6 +156,36 @@ impl UploadRules {
         }
         if self.write_once {
             headers.push(("if-none-match", "*".to_owned()));
+        }
+        Ok(UploadHeaders(headers))
+    }
+
+    /// The headers that an upload in parts to `key` begins with. What is bound of its parts is for each of them.
+    ///
+    /// # Errors
+    ///
+    /// [`UploadRefused`] names the first rule that the claim breaks.
+    pub fn parts_headers(&self, key: &ObjectKey, claim: &PartsClaim<'_>) -> Result<UploadHeaders, UploadRefused> {
+        let limits = [self.max_bytes, claim.token_max_bytes, Some(MAX_OBJECT_BYTES)];
+        let limit = limits.into_iter().flatten().min().unwrap_or(MAX_OBJECT_BYTES);
+        if claim.content_length > limit {
+            return Err(UploadRefused::TooLarge { limit });
+        }
+        let mut headers = self.fixed_headers.clone();
+        if let Some(content_type) = self.content_type(claim.content_type)? {
+            headers.push(("content-type", content_type.to_owned()));
+        }
+        match (self.checksum, claim.checksum) {
+            (ChecksumRule::Off, Some(_)) => return Err(UploadRefused::PartChecksumUnavailable),
+            (ChecksumRule::Require, _) if checksum_in(key).is_some() => {
+                return Err(UploadRefused::WholeChecksumUnavailable);
+            }
+            // Others tell of accidents, not of other bytes that somebody chose.
+            (ChecksumRule::Require, None | Some(PartChecksum::Crc32 | PartChecksum::Crc32c | PartChecksum::Crc64Nvme)) => {
+                return Err(UploadRefused::PartChecksumMissing);
+            }
+            (_, Some(checksum)) => headers.push(("x-amz-checksum-algorithm", checksum.algorithm().to_owned())),
+            (_, None) => {}
         }
         Ok(UploadHeaders(headers))
     }
@@ -355,6 +411,53 @@ mod tests {
         let off = UploadRules { checksum: ChecksumRule::Off, ..rules() };
         assert_eq!(bound(&off, &addressed, claim(None)), Ok(vec![]));
         assert_eq!(bound(&off, "s/f", claim(Some(BASE64))), Err(UploadRefused::ChecksumUnavailable));
+    }
+
+    /// One rule for an object, whether it comes whole or in parts.
+    #[test]
+    fn an_upload_in_parts_is_held_to_the_same_rules() {
+        let claim = PartsClaim { content_length: 1000, content_type: None, checksum: None, token_max_bytes: None };
+        let headers = |rules: &UploadRules, name: &str, claim: PartsClaim<'_>| {
+            rules.parts_headers(&key(name), &claim).map(|headers| headers.0)
+        };
+        assert_eq!(headers(&rules(), "s/f", claim), Ok(vec![]));
+        let long = |content_length| PartsClaim { content_length, ..claim };
+        assert_eq!(headers(&rules(), "s/f", long(MAX_OBJECT_BYTES)), Ok(vec![]), "not the limit of a PUT");
+        let limit = MAX_OBJECT_BYTES;
+        assert_eq!(headers(&rules(), "s/f", long(limit + 1)), Err(UploadRefused::TooLarge { limit }));
+        let limited = UploadRules { max_bytes: Some(1000), ..rules() };
+        assert_eq!(headers(&limited, "s/f", claim), Ok(vec![]));
+        assert_eq!(headers(&limited, "s/f", long(1001)), Err(UploadRefused::TooLarge { limit: 1000 }));
+        let own = PartsClaim { token_max_bytes: Some(999), ..claim };
+        assert_eq!(headers(&limited, "s/f", own), Err(UploadRefused::TooLarge { limit: 999 }));
+        let images = UploadRules { content_types: vec!["image/*".into()], ..rules() };
+        let typed = |content_type| PartsClaim { content_type: Some(content_type), ..claim };
+        assert_eq!(headers(&images, "s/f", typed("image/png")), Ok(one("content-type", "image/png")));
+        assert_eq!(headers(&images, "s/f", typed("text/html")), Err(UploadRefused::ContentTypeNotAllowed));
+        let fixed = UploadRules { fixed_headers: one("cache-control", "private"), ..rules() };
+        assert_eq!(headers(&fixed, "s/f", claim), Ok(one("cache-control", "private")));
+    }
+
+    #[test]
+    fn parts_are_checked_as_far_as_anybody_checks_them() {
+        let of = |rule, name: &str, checksum| {
+            let claim = PartsClaim { content_length: 1, content_type: None, checksum, token_max_bytes: None };
+            UploadRules { checksum: rule, ..rules() }.parts_headers(&key(name), &claim).map(|headers| headers.0)
+        };
+        let (sha, crc) = (Some(PartChecksum::Sha256), Some(PartChecksum::Crc32));
+        let addressed = format!("s/{HEX}");
+        let named = |name| Ok(one("x-amz-checksum-algorithm", name));
+        assert_eq!(of(ChecksumRule::Auto, "s/f", None), Ok(vec![]));
+        assert_eq!(of(ChecksumRule::Auto, &addressed, None), Ok(vec![]));
+        assert_eq!(of(ChecksumRule::Auto, "s/f", sha), named("SHA256"));
+        assert_eq!(of(ChecksumRule::Auto, "s/f", crc), named("CRC32"));
+        assert_eq!(of(ChecksumRule::Off, "s/f", None), Ok(vec![]));
+        assert_eq!(of(ChecksumRule::Off, "s/f", crc), Err(UploadRefused::PartChecksumUnavailable));
+        assert_eq!(of(ChecksumRule::Require, "s/f", sha), named("SHA256"));
+        for weaker in [None, crc] {
+            assert_eq!(of(ChecksumRule::Require, "s/f", weaker), Err(UploadRefused::PartChecksumMissing));
+        }
+        assert_eq!(of(ChecksumRule::Require, &addressed, sha), Err(UploadRefused::WholeChecksumUnavailable));
     }
 
     /// K23: the second of two PUTs is the bucket's to refuse.
