@@ -39,6 +39,8 @@ pub struct Config {
     pub key_rules: KeyRules,
     /// The lives of PUT and DELETE URLs.
     pub upload: Life,
+    /// Uploads in parts, if they are on.
+    pub multipart: Option<Multipart>,
     /// The old gateway's paths.
     pub files: Files,
     /// The old gateway's addresses.
@@ -49,7 +51,7 @@ pub struct Config {
     pub limits: LimitRules,
     /// Logs.
     pub telemetry: Telemetry,
-    /// The files that keys and secrets of `[auth]` were read from, once.
+    /// The files that keys and secrets of `[auth]` and `[multipart]` were read from, once.
     pub key_files: Vec<PathBuf>,
     /// What is allowed and yet worth a second look, one sentence each.
     pub warnings: Vec<String>,
@@ -317,6 +319,21 @@ pub struct Download {
     pub rules: DownloadRules,
     /// Where anybody can read the objects, if downloads are not signed.
     pub public: Option<PublicBase>,
+}
+
+/// `[multipart]`
+#[derive(Debug, Clone)]
+pub struct Multipart {
+    /// What upload tokens are sealed with.
+    pub secret: Secret,
+    /// What they were sealed with before.
+    pub old_secrets: Vec<Secret>,
+    /// How long one is good.
+    pub max_age: Duration,
+    /// The usual length of a part, in bytes.
+    pub part_bytes: u64,
+    /// For the call that makes an object of its parts.
+    pub complete_timeout: Duration,
 }
 
 /// `[files]`

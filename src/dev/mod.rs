@@ -191,6 +191,7 @@ fn settings(
         ("server.listen", address.to_string()),
         ("server.cors_origins", origins),
         ("auth.hs256_secret", random_text()?),
+        ("multipart.secret", random_text()?),
         ("storage.endpoint", format!("http://{s3}")),
         ("storage.bucket", BUCKET.to_owned()),
         ("storage.access_key_id", key.id.clone()),

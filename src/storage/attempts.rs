@@ -76,6 +76,8 @@ pub(super) struct Span {
     now: Timestamp,
     began: Instant,
     ends: Instant,
+    /// How long an attempt may take to be answered at all.
+    first_byte: Duration,
 }
 
 impl Span {
@@ -94,7 +96,14 @@ impl BucketClient {
     /// The time that a call which begins now has for everything.
     pub(super) fn span(&self, now: Timestamp) -> Span {
         let began = Instant::now();
-        Span { now, began, ends: began.checked_add(self.call_timeout).unwrap_or(began) }
+        let ends = began.checked_add(self.call_timeout).unwrap_or(began);
+        Span { now, began, ends, first_byte: self.first_byte_timeout }
+    }
+
+    /// The same for a call that takes the bucket its time: `within` is for everything, and all of it may pass in silence.
+    pub(super) fn span_of(&self, now: Timestamp, within: Duration) -> Span {
+        let began = Instant::now();
+        Span { now, began, ends: began.checked_add(within).unwrap_or(began), first_byte: within }
     }
 
     /// The bucket's answer, after another attempt or two where that may help. `sign` makes each attempt anew, because a
@@ -113,7 +122,7 @@ impl BucketClient {
         let mut made: u32 = 0;
         loop {
             made = made.saturating_add(1);
-            let (answer, outcome) = self.attempt(request, most, made, span.ends).await;
+            let (answer, outcome) = self.attempt(request, most, made, span).await;
             let asked = answer.as_ref().ok().and_then(Answer::retry_after);
             match outcome.pause(made, dice(), asked, span.left()) {
                 Some(pause) if self.condition.may_repeat() => sleep(pause).await,
@@ -133,7 +142,7 @@ impl BucketClient {
     ) -> Result<Answer, BucketError> {
         // It stands in for the next probe of an open breaker, when one is due.
         self.condition.admit(Instant::now());
-        self.attempt(request, most, 1, span.ends).await.0
+        self.attempt(request, most, 1, span).await.0
     }
 
     async fn attempt(
@@ -141,12 +150,12 @@ impl BucketClient {
         request: RequestBuilder,
         most: usize,
         made: u32,
-        ends: Instant,
+        Span { ends, first_byte, .. }: Span,
     ) -> (Result<Answer, BucketError>, Outcome) {
         let misled = &self.condition.is_misled;
         let request = if misled.load(Ordering::Relaxed) { request.header(CONNECTION, "close") } else { request };
         let started = Instant::now();
-        let (answer, outcome) = timeout_at(ends, self.exchange(request, most))
+        let (answer, outcome) = timeout_at(ends, self.exchange(request, most, first_byte))
             .await
             .unwrap_or((Err(BucketError::TimedOut), Outcome::Silent));
         self.condition.record(outcome, made, started, Instant::now());
@@ -156,14 +165,19 @@ impl BucketClient {
         (answer, outcome)
     }
 
-    async fn exchange(&self, request: RequestBuilder, most: usize) -> (Result<Answer, BucketError>, Outcome) {
+    async fn exchange(
+        &self,
+        request: RequestBuilder,
+        most: usize,
+        first_byte: Duration,
+    ) -> (Result<Answer, BucketError>, Outcome) {
         let (http, request) = request.build_split();
         let mut request = match request {
             Ok(request) => request,
             Err(error) => return (Err(bucket_error(error)), Outcome::Fault),
         };
         let span = outbound::tell_cause(&mut request);
-        let sent = timeout(self.first_byte_timeout, http.execute(request)).await;
+        let sent = timeout(first_byte, http.execute(request)).await;
         spans::end_bucket_call(&span, sent.as_ref().ok().and_then(|sent| sent.as_ref().ok()).map(Response::status));
         let answer = match sent {
             Ok(Ok(answer)) => Answer::read(answer, most).await,

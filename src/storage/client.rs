@@ -170,6 +170,11 @@ impl BucketClient {
     /// [`BucketError`] when the bucket says neither.
     pub async fn head(&self, grant: &Grant, now: Timestamp) -> Result<Option<ObjectInfo>, BucketError> {
         self.takes(grant, Action::Head)?;
+        self.head_granted(grant, now).await
+    }
+
+    /// For a grant that was looked at.
+    pub(super) async fn head_granted(&self, grant: &Grant, now: Timestamp) -> Result<Option<ObjectInfo>, BucketError> {
         let name = self.object_name(grant.key().as_str());
         let sign = |now| {
             let held = self.held(Action::Head, now)?;
@@ -220,12 +225,47 @@ impl BucketClient {
         headers: &[(&str, &str)],
         now: Timestamp,
     ) -> Result<Url, BucketError> {
+        self.signed(action, method, self.bucket.base_url().clone(), (query, headers), now)
+    }
+
+    /// The call that was granted, for those of an upload in parts; `query` and `headers` sorted, names in lower case.
+    pub(super) fn object_call(
+        &self,
+        grant: &Grant,
+        query: &[(&str, &str)],
+        headers: &[(&str, &str)],
+        now: Timestamp,
+    ) -> Result<RequestBuilder, BucketError> {
+        let action = grant.action();
+        if !action.fits(query.iter().map(|(name, _)| *name)) {
+            return Err(BucketError::WrongGrant);
+        }
+        let (signed, sent) = match action.method() {
+            "GET" => (rusty_s3::Method::Get, Method::GET),
+            "POST" => (rusty_s3::Method::Post, Method::POST),
+            "DELETE" => (rusty_s3::Method::Delete, Method::DELETE),
+            // Bytes never cross this service.
+            _ => return Err(BucketError::WrongGrant),
+        };
+        let name = self.object_name(grant.key().as_str());
+        let address = self.bucket.object_url(&name);
+        Ok(self.http.request(sent, self.signed(action, signed, address, (query, headers), now)?))
+    }
+
+    fn signed(
+        &self,
+        action: Action,
+        method: rusty_s3::Method,
+        address: Url,
+        (query, headers): (&[(&str, &str)], &[(&str, &str)]),
+        now: Timestamp,
+    ) -> Result<Url, BucketError> {
         let held = self.held(action, now)?;
         let credentials = held.credentials();
         Ok(rusty_s3::signing::sign(
             &now,
             method,
-            self.bucket.base_url().clone(),
+            address,
             credentials.key(),
             credentials.secret(),
             credentials.token(),

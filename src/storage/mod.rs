@@ -4,7 +4,7 @@
 //! which asks for one constant key that no caller can name, and the bucket's
 //! CORS document, which `signer check` reads and writes for an operator.
 //!
-//! `client`, `deletes` and `versions` say what is asked, `attempts` how often, as `retry` and `breaker` decide it, and `answer` what
+//! `client`, `deletes`, `multipart` and `versions` say what is asked, `attempts` how often, as `retry` and `breaker` decide it, and `answer` what
 //! came back.
 
 mod answer;
@@ -15,6 +15,7 @@ mod client;
 mod cors;
 mod credentials;
 mod deletes;
+mod multipart;
 mod probe;
 mod provider;
 mod retry;
@@ -29,6 +30,8 @@ pub(crate) use credentials::KeyInForce;
 pub use credentials::Signers;
 pub(crate) use deletes::MAX_DELETES;
 pub use deletes::deletes_of;
+pub(crate) use multipart::{Completion, bare};
+pub use multipart::{UploadedPart, parts_of};
 pub(crate) use probe::judge;
 pub use probe::{Health, HealthMonitor, ProbeFailure};
 pub use provider::{PROVIDERS, Provider, RegionRule, Support};

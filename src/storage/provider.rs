@@ -52,6 +52,8 @@ pub struct Provider {
     pub checksum: Support,
     /// A signed `If-None-Match: *` makes it refuse a second PUT.
     pub write_once: Support,
+    /// The same of the call that makes an object of its parts.
+    pub write_once_in_parts: Support,
     /// It refuses an `x-amz-copy-source` that was not signed (case K24).
     pub refuses_unsigned_copy: Support,
     /// A DELETE without a version frees the bytes (in a bucket without versions).
@@ -76,6 +78,7 @@ const UNKNOWN: Provider = Provider {
     region: RegionRule::AsConfigured,
     checksum: Unknown,
     write_once: Unknown,
+    write_once_in_parts: Unknown,
     refuses_unsigned_copy: Unknown,
     delete_frees: Unknown,
     cors_api: Unknown,
@@ -93,6 +96,7 @@ pub const PROVIDERS: &[Provider] = &[
         region: RegionRule::InHost("amazonaws.com"),
         checksum: Yes,
         write_once: Yes,
+        write_once_in_parts: Yes,
         refuses_unsigned_copy: Yes,
         delete_frees: Yes,
         cors_api: Yes,
@@ -121,6 +125,7 @@ pub const PROVIDERS: &[Provider] = &[
         region: RegionRule::InHost("backblazeb2.com"),
         checksum: No,
         write_once: No,
+        write_once_in_parts: No,
         delete_frees: No,
         cors_api: Yes,
         post_policy: No,
@@ -157,6 +162,7 @@ pub const PROVIDERS: &[Provider] = &[
         title: "Ceph RGW",
         checksum: No,
         write_once: Yes,
+        write_once_in_parts: No,
         refuses_unsigned_copy: No,
         delete_frees: Yes,
         cors_api: Yes,
@@ -170,6 +176,7 @@ pub const PROVIDERS: &[Provider] = &[
         title: "Garage",
         checksum: Yes,
         write_once: No,
+        write_once_in_parts: No,
         refuses_unsigned_copy: Yes,
         delete_frees: Yes,
         cors_api: Yes,
@@ -183,6 +190,7 @@ pub const PROVIDERS: &[Provider] = &[
         title: "SeaweedFS",
         checksum: Yes,
         write_once: Yes,
+        write_once_in_parts: Yes,
         refuses_unsigned_copy: Yes,
         delete_frees: Yes,
         cors_api: Yes,

@@ -7,6 +7,7 @@ mod credentials;
 mod download;
 mod files;
 mod limits;
+mod multipart;
 mod routes;
 mod server;
 mod storage;
@@ -37,6 +38,7 @@ pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) 
     let storages = storage::storages(raw, upload.as_ref(), &mut report);
     let longest = storages.as_ref().and_then(|all| all.iter().map(|storage| storage.prefix.len()).max());
     let key_rules = key_rules(&raw.keys, longest, &mut report);
+    let multipart = multipart::multipart(raw, &mut report);
     let download = download::download(raw, &mut report);
     let files = files::files(raw, &mut report);
     let legacy_urls = key_rules.as_ref().and_then(|rules| files::legacy_urls(&raw.migration, rules, &mut report));
@@ -52,6 +54,7 @@ pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) 
             storages: storages.collect(),
             key_rules: key_rules?,
             upload: upload?.life,
+            multipart: multipart?,
             download: download?,
             files: files?,
             legacy_urls: legacy_urls?,
@@ -110,7 +113,7 @@ struct Report<'a> {
     problems: Vec<Problem>,
     warnings: Vec<String>,
     notes: Vec<String>,
-    /// Files with a secret of `[auth]`: those of `[storage]` are followed by whoever signs with them.
+    /// Files with a secret of `[auth]` or `[multipart]`: those of `[storage]` are followed by whoever signs with them.
     key_files: Vec<PathBuf>,
 }
 
@@ -183,7 +186,7 @@ impl Report<'_> {
             self.problem(&file_key, format!("is set beside `{key}`; keep one of them"));
             return None;
         }
-        if key.starts_with("auth.") {
+        if key.starts_with("auth.") || key.starts_with("multipart.") {
             self.key_files.push(file.into());
         }
         match std::fs::read_to_string(Path::new(file)) {

@@ -3,7 +3,8 @@
 use super::{Report, life};
 use crate::config::raw::{RawLife, RawUpload};
 use crate::config::used::Life;
-use crate::domain::upload::{ChecksumRule, MAX_PUT_BYTES, UploadRules, is_type_pattern};
+use crate::domain::parts::MAX_OBJECT_BYTES;
+use crate::domain::upload::{ChecksumRule, UploadRules, is_type_pattern};
 use crate::storage::{Provider, Support};
 
 /// `[upload]` as it is asked for, whatever the storage.
@@ -15,9 +16,9 @@ pub(super) struct Wanted {
 pub(super) fn upload(raw: &RawUpload, r: &mut Report<'_>) -> Option<Wanted> {
     let lives = RawLife { expires_secs: raw.expires_secs, max_expires_secs: raw.max_expires_secs };
     let life = life("upload", &lives, r);
-    let limit = Some(raw.max_bytes).filter(|limit| *limit <= MAX_PUT_BYTES);
+    let limit = Some(raw.max_bytes).filter(|limit| *limit <= MAX_OBJECT_BYTES);
     let limit = r.require("upload.max_bytes", limit, || {
-        format!("is {}; one PUT carries at most {MAX_PUT_BYTES} bytes, and 0 means no limit of your own", raw.max_bytes)
+        format!("is {}; an object has at most {MAX_OBJECT_BYTES} bytes, and 0 means no limit of your own", raw.max_bytes)
     });
     let content_types = content_types(&raw.content_types, r);
     let rules = [("auto", ChecksumRule::Auto), ("off", ChecksumRule::Off), ("require", ChecksumRule::Require)];

@@ -2,6 +2,7 @@
 //! the shipped `signer.toml` documents each key and is tested to be equal.
 
 mod auth;
+mod multipart;
 mod objects;
 mod server;
 mod storage;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub(super) use auth::{RawAuth, RawIssuer, RawKey};
+pub(super) use multipart::RawMultipart;
 pub(super) use objects::RawLife;
 pub(super) use objects::{RawDownload, RawFiles, RawKeys, RawMigration, RawUpload};
 pub(super) use server::{RawLimits, RawServer, RawTelemetry, RawTls};
@@ -33,6 +35,7 @@ pub struct RawConfig {
     pub upload: RawUpload,
     pub files: RawFiles,
     pub migration: RawMigration,
+    pub multipart: RawMultipart,
     pub download: RawDownload,
     pub limits: RawLimits,
     pub telemetry: RawTelemetry,

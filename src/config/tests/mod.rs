@@ -404,7 +404,7 @@ fn impossible_uploads_and_regions_are_refused() {
         ("endpoint = 'https://s3.test'\nprovider = 'azure'", "", "storage.provider"),
         ("endpoint = 'https://s3.eu-west-1.amazonaws.com'", "", "storage.region"),
         ("endpoint = 'https://acct.r2.cloudflarestorage.com'\nregion = 'eu-west-1'", "", "storage.region"),
-        ("endpoint = 'https://s3.test'", "max_bytes = 5368709121", "upload.max_bytes"),
+        ("endpoint = 'https://s3.test'", "max_bytes = 5497558138881", "upload.max_bytes"),
         ("endpoint = 'https://s3.test'", "content_types = ['images']", "upload.content_types"),
         ("endpoint = 'https://s3.test'", "checksum = 'sometimes'", "upload.checksum"),
         ("endpoint = 'https://s3.test'", "cache_control = 'a\\nb'", "upload.cache_control"),
