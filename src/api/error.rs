@@ -10,10 +10,12 @@ use hyper::StatusCode;
 use serde::Serialize;
 
 use super::Reply;
+use crate::domain::capsule::Broken;
 use crate::domain::download::DownloadRefused;
 use crate::domain::json::JsonError;
 use crate::domain::key::KeyError;
 use crate::domain::legacy::LegacyError;
+use crate::domain::parts::PlanError;
 use crate::domain::policy::Denied;
 use crate::domain::sigv4::PresignError;
 use crate::domain::token::TokenError;
@@ -47,18 +49,38 @@ pub const CODES: &[(&str, u16, &str)] = &[
         400,
         "`checksumSha256` is given, and `upload.checksum` is off or the storage does not check it",
     ),
+    (
+        "write_once_unavailable",
+        400,
+        "`upload.write_once` is on, and the storage would not keep to it for an upload in parts: send it by one PUT",
+    ),
+    (
+        "invalid_upload_token",
+        400,
+        "`uploadToken` is not one that this service gave, was changed, or was sealed with a secret that is no longer listed",
+    ),
     ("unauthorized", 401, "There is no token, or it is not accepted; all reasons look alike"),
     ("store_missing", 403, "The token names no usable store"),
     ("key_outside_store", 403, "The key is in a store that the token does not name"),
     ("key_outside_prefixes", 403, "The key is outside the token's `prefixes`"),
     ("operation_not_allowed", 403, "The token's `scope` does not hold this operation"),
+    ("not_your_upload", 403, "`uploadToken` is of an upload that another caller began"),
     ("origin_not_allowed", 403, "A preflight, or a cookie, from a page that is not in `server.cors_origins`"),
     ("not_found", 404, "There is no such path"),
     ("object_not_found", 404, "The bucket has no object with this key"),
+    ("multipart_off", 404, "Uploads in parts are off: `multipart.secret` is not set"),
+    ("upload_not_found", 404, "The bucket has no such upload in parts: it was aborted, or completed by somebody else"),
     ("method_not_allowed", 405, "The path has other methods; `Allow` names them"),
     ("request_timeout", 408, "The request was not complete, or not answered, in time"),
     ("object_differs", 409, "`/confirm` only: the object is another than asked for; `differs` says in what"),
     ("checksum_unknown", 409, "`/confirm` only: the bucket keeps no checksum of the object to compare with"),
+    (
+        "upload_incomplete",
+        409,
+        "Parts are not there (`missingParts`) or not as they were signed or named (`wrongParts`); nothing was completed",
+    ),
+    ("object_exists", 409, "`upload.write_once` is on, and there is another object with this key"),
+    ("upload_expired", 410, "The upload took longer than `multipart.max_age_secs`; begin another"),
     ("gone", 410, "`/upload` only: bytes never cross this service; the sentence says where they go"),
     (
         "body_too_large",
@@ -134,6 +156,35 @@ pub enum ApiError {
     /// A download that breaks its rules.
     #[error("{0}")]
     Download(#[from] DownloadRefused),
+    /// An upload that cannot be cut into parts as asked.
+    #[error("{0}")]
+    Plan(#[from] PlanError),
+    /// Uploads in parts are off.
+    #[error("uploads in parts are off: multipart.secret is not set")]
+    MultipartOff,
+    /// An upload token that is none.
+    #[error("{0}")]
+    UploadToken(#[from] Broken),
+    /// Somebody else's upload.
+    #[error("this upload was begun by another caller")]
+    NotYourUpload,
+    /// An upload that took too long.
+    #[error("this upload has ended; begin another")]
+    UploadExpired,
+    /// An upload that the bucket does not know.
+    #[error("the bucket has no such upload")]
+    UploadNotFound,
+    /// Parts that make no object, by their numbers. None of either when the bucket refused them without naming any.
+    #[error("the upload is not complete: {} parts are missing and {} are not as they were signed", .missing.len(), .wrong.len())]
+    PartsDiffer {
+        /// Those that are not there.
+        missing: Vec<u32>,
+        /// Those that are there, and others than was said.
+        wrong: Vec<u32>,
+    },
+    /// An object that must stay as it is.
+    #[error("there is an object with this key, which stays as it is")]
+    ObjectExists,
     /// No token, or one that is not accepted. The reason is logged, never sent.
     #[error("a valid bearer token is required")]
     Unauthorized(Option<TokenError>),
@@ -291,6 +342,10 @@ struct ErrorBody<'a> {
     reason: Option<ProbeFailure>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     differs: &'a [&'static str],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    missing_parts: &'a [u32],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    wrong_parts: &'a [u32],
     request_id: &'a str,
 }
 
@@ -322,6 +377,14 @@ impl ApiError {
             Self::UnknownUrl(_) => "unknown_url",
             Self::Upload(refused) => upload_code(refused),
             Self::Download(refused) => download_code(*refused),
+            Self::Plan(_) => "invalid_request",
+            Self::MultipartOff => "multipart_off",
+            Self::UploadToken(_) => "invalid_upload_token",
+            Self::NotYourUpload => "not_your_upload",
+            Self::UploadExpired => "upload_expired",
+            Self::UploadNotFound => "upload_not_found",
+            Self::PartsDiffer { .. } => "upload_incomplete",
+            Self::ObjectExists => "object_exists",
             Self::Unauthorized(_) => "unauthorized",
             Self::Denied(Denied::NoStore) => "store_missing",
             Self::Denied(Denied::OutsideStore) => "key_outside_store",
@@ -392,7 +455,12 @@ impl ApiError {
             Self::ObjectDiffers(differs) => differs.as_slice(),
             _ => &[],
         };
-        let body = ErrorBody { error: self.to_string(), code: self.code(), reason, differs, request_id };
+        let (missing_parts, wrong_parts) = match &self {
+            Self::PartsDiffer { missing, wrong } => (missing.as_slice(), wrong.as_slice()),
+            _ => (&[][..], &[][..]),
+        };
+        let error = self.to_string();
+        let body = ErrorBody { error, code: self.code(), reason, differs, missing_parts, wrong_parts, request_id };
         Reply {
             code: self.code(),
             retry_after: self.retry_after(),
@@ -424,18 +492,26 @@ mod tests {
             UploadRefused::ChecksumMissing.into(),
             UploadRefused::ChecksumDiffers.into(),
             UploadRefused::ChecksumUnavailable.into(),
+            UploadRefused::WriteOnceUnavailable.into(),
+            Broken.into(),
             ApiError::Unauthorized(None),
             Denied::NoStore.into(),
             Denied::OutsideStore.into(),
             Denied::OutsidePrefixes.into(),
             Denied::Operation.into(),
+            ApiError::NotYourUpload,
             ApiError::OriginNotAllowed,
             ApiError::NotFound,
             ApiError::ObjectNotFound,
+            ApiError::MultipartOff,
+            ApiError::UploadNotFound,
             ApiError::MethodNotAllowed(String::new()),
             ApiError::RequestTimeout,
             ApiError::ObjectDiffers(vec!["contentLength"]),
             ApiError::ChecksumUnknown,
+            ApiError::PartsDiffer { missing: vec![1], wrong: vec![] },
+            ApiError::ObjectExists,
+            ApiError::UploadExpired,
             ApiError::Gone,
             ApiError::BodyTooLarge { limit: 1 },
             UploadRefused::TooLarge { limit: 1 }.into(),

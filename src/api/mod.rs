@@ -24,6 +24,7 @@ mod fault;
 mod files;
 mod health;
 mod livestore;
+mod multipart;
 mod named;
 mod objects;
 mod reply;
@@ -60,10 +61,14 @@ pub struct App {
     /// Once, every storage could be signed for.
     has_signed_for_all: AtomicBool,
     key_rules: KeyRules,
+    /// The same for a key that was read once, from which nothing is dropped any more.
+    read_key_rules: KeyRules,
     /// What stored paths begin with, slashes at both ends, where they are served.
     stored: Option<String>,
     legacy_urls: LegacyUrls,
     upload: Life,
+    /// Uploads in parts, where they are on.
+    uploads: Option<Arc<multipart::Uploads>>,
     download: Download,
     server: Server,
     limits: Limits,
@@ -94,9 +99,11 @@ impl App {
             storages,
             has_signed_for_all: AtomicBool::new(false),
             key_rules: config.key_rules.clone(),
+            read_key_rules: KeyRules { files_root: String::new(), ..config.key_rules.clone() },
             stored: config.files.redirect.then(|| format!("/{}/", config.key_rules.files_root)),
             legacy_urls: config.legacy_urls.clone(),
             upload: config.upload,
+            uploads: config.multipart.as_ref().map(multipart::Uploads::new),
             download: config.download.clone(),
             server: config.server.clone(),
             limits: Limits::new(&config.limits),
@@ -186,7 +193,15 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
 
 /// Those whose path is the whole path.
 fn exact_routes() -> impl Iterator<Item = &'static Route> {
-    [urls::ROUTES, objects::ROUTES, batch::ROUTES, livestore::ROUTES, files::ROUTES, health::ROUTES]
-        .into_iter()
-        .flatten()
+    [
+        urls::ROUTES,
+        objects::ROUTES,
+        batch::ROUTES,
+        multipart::ROUTES,
+        livestore::ROUTES,
+        files::ROUTES,
+        health::ROUTES,
+    ]
+    .into_iter()
+    .flatten()
 }

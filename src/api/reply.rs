@@ -55,7 +55,12 @@ impl Reply {
 
     /// An answer with a JSON body.
     pub(super) fn json<T: Serialize>(status: StatusCode, body: &T) -> Self {
-        let mut bytes = Vec::with_capacity(USUAL_BODY_BYTES);
+        Self::json_of(status, body, USUAL_BODY_BYTES)
+    }
+
+    /// The same with room for so many bytes.
+    pub(super) fn json_of<T: Serialize>(status: StatusCode, body: &T, room: usize) -> Self {
+        let mut bytes = Vec::with_capacity(room);
         // Our own types have string keys and no failing serializer, and memory takes every byte.
         let _ = serde_json::to_writer(&mut bytes, body);
         Self { body: Some(bytes), ..Self::empty(status) }

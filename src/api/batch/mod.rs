@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use super::audited::Operation;
 use super::urls::{DownloadRequest, UploadRequest, signed_delete, signed_download, signed_upload};
-use super::{ApiError, App, Call, Endpoint, Pending, Reply, Route};
+use super::{ApiError, App, Call, Endpoint, Pending, Reply, Route, multipart};
 use crate::config::Server;
 use crate::domain::json;
 use crate::domain::policy::Caller;
@@ -50,7 +50,7 @@ const MAX_ENTRIES: usize = 1000;
 
 /// How much of a body is read, in bytes.
 pub(super) fn body_limit(route: &Route, server: &Server) -> usize {
-    let is_batch = ROUTES.iter().any(|row| row.path == route.path);
+    let is_batch = ROUTES.iter().any(|row| row.path == route.path) || multipart::has_long_body(route);
     if is_batch { server.max_batch_body_bytes } else { server.max_body_bytes }
 }
 
