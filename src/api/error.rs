@@ -42,12 +42,16 @@ pub const CODES: &[(&str, u16, &str)] = &[
         400,
         "`filename`, `disposition`, `responseContentType` or `versionId` is given, and downloads are public: no signature carries it",
     ),
-    ("checksum_missing", 400, "`upload.checksum = \"require\"`, and neither `checksumSha256` nor the key gives one"),
+    (
+        "checksum_missing",
+        400,
+        "`upload.checksum = \"require\"`, and neither `checksumSha256` nor the key gives one; or it is not `sha256` in parts",
+    ),
     ("checksum_mismatch", 400, "`checksumSha256` is not the hash that the key ends in"),
     (
         "checksum_unavailable",
         400,
-        "`checksumSha256` is given, and `upload.checksum` is off or the storage does not check it",
+        "A checksum is given, and `upload.checksum` is off or the storage does not check it; or it is required, and nobody checks that of the whole in parts",
     ),
     (
         "write_once_unavailable",
@@ -87,7 +91,7 @@ pub const CODES: &[(&str, u16, &str)] = &[
         413,
         "The request's body is over `server.max_body_bytes`, or `max_batch_body_bytes` for a batch",
     ),
-    ("upload_too_large", 413, "`contentLength` is over `upload.max_bytes`, the token's `max_upload_bytes`, or 5 GiB"),
+    ("upload_too_large", 413, "`contentLength` is over `upload.max_bytes`, the token's `max_upload_bytes`, or 5 GiB (5 TiB in parts)"),
     ("uri_too_long", 414, "Path and query are over `server.max_uri_bytes`"),
     ("unsupported_media_type", 415, "The body is not `application/json` in UTF-8"),
     ("content_type_not_allowed", 415, "`contentType` is not among `upload.content_types`"),

@@ -180,9 +180,11 @@ impl BucketClient {
             let Some(Document::Page(page)) = document(&answer) else {
                 return Err(answer.into_error("UnreadableParts"));
             };
+            // Each page goes on where the one before it ended, or this would have no end. Some servers have no order.
+            let mut listed = page.parts;
+            listed.sort_unstable_by_key(|part| part.part_number);
             let mut last = after;
-            for part in page.parts {
-                // Each page goes on where the one before it ended, or this would have no end.
+            for part in listed {
                 if part.part_number <= last || part.part_number > MAX_PARTS {
                     return Err(answer.into_error("UnreadableParts"));
                 }

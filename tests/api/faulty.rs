@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,6 +16,8 @@ pub(crate) enum Does {
     Raw(&'static str),
     /// This, and then nothing more while the connection stays.
     Drip(&'static str),
+    /// This, after so long.
+    Slow(Duration, &'static str),
     /// Nothing, ever.
     Hang,
     /// The connection is torn down.
@@ -89,6 +92,10 @@ async fn act(mut stream: TcpStream, does: Does) {
         Does::Drip(text) => {
             let _ = stream.write_all(text.as_bytes()).await;
             std::future::pending().await
+        }
+        Does::Slow(time, text) => {
+            tokio::time::sleep(time).await;
+            text.to_owned()
         }
         Does::Hang => std::future::pending().await,
         Does::Reset => return stream.set_zero_linger().unwrap(),

