@@ -12,7 +12,7 @@ use reqwest::{Method, StatusCode};
 use super::DoctorError;
 use crate::config::Storage;
 use crate::domain::key::{KeyFormat, KeyRules, MAX_KEY_BYTES, ObjectKey};
-use crate::domain::policy::{Action, Caller, decide};
+use crate::domain::policy::{Action, Caller, Grant, decide};
 use crate::domain::route::{StorageIndex, StorageRoutes};
 use crate::domain::sigv4::{BucketAddress, Terms};
 use crate::domain::token::{MintClaims, TokenRules, Verifier, VerifyKey, mint_hs256};
@@ -66,6 +66,8 @@ pub(super) struct Ask<'a> {
     pub(super) age: SignedDuration,
     /// The version that is meant, in a bucket that keeps them.
     pub(super) version: Option<&'a str>,
+    /// What else the query has: the part of an upload.
+    pub(super) query: &'a [(&'static str, &'a str)],
 }
 
 impl<'a> Ask<'a> {
@@ -79,6 +81,7 @@ impl<'a> Ask<'a> {
             preflight: false,
             age: SignedDuration::ZERO,
             version: None,
+            query: &[],
         }
     }
 
@@ -169,15 +172,20 @@ impl<'a> Bench<'a> {
         ObjectKey::parse(&format!("{}/{name}", self.folder), &self.rules).map_err(|error| error.to_string())
     }
 
+    /// What a caller of our own store may do.
+    pub(super) fn grant(&self, action: Action, key: &ObjectKey) -> Result<Grant, String> {
+        decide(&self.caller, action, key.clone()).map_err(|denied| denied.to_string())
+    }
+
     /// Sends one request.
     ///
     /// # Errors
     ///
     /// A sentence, without the URL, when there is no answer.
     pub(super) async fn ask(&self, site: &Site, ask: Ask<'_>) -> Result<Heard, String> {
-        let grant = decide(&self.caller, ask.action, ask.key.clone()).map_err(|denied| denied.to_string())?;
+        let grant = self.grant(ask.action, ask.key)?;
         let version = ask.version.map(|version| [("versionId", version)]);
-        let query = version.as_ref().map_or_else(Default::default, <[_; 1]>::as_slice);
+        let query = version.as_ref().map_or(ask.query, <[_; 1]>::as_slice);
         let terms = Terms { expires_secs: URL_LIFE_SECS, headers: ask.bound, query, ..Terms::default() };
         let now = (self.clock)().saturating_sub(ask.age).map_err(|error| error.to_string())?;
         let signed = site.signers.presign(&grant, &terms, now).map_err(|error| error.to_string())?;

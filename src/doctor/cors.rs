@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use reqwest::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, HeaderMap, HeaderName,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, HeaderMap, HeaderName,
 };
 
 use super::bench::{Ask, Bench, Heard, Site};
@@ -76,12 +77,13 @@ fn judge(missing: &[String], pages: &Pages<'_>) -> Verdict {
 async fn of_all(bench: &Bench<'_>, site: &Site, pages: &Pages<'_>) -> Vec<Result<Vec<String>, String>> {
     let mut missing = Vec::new();
     for origin in pages.origins {
-        missing.push(of_one(bench, site, origin, &pages.headers).await);
+        missing.push(of_one(bench, site, origin, pages).await);
     }
     missing
 }
 
-async fn of_one(bench: &Bench<'_>, site: &Site, origin: &str, headers: &[&'static str]) -> Result<Vec<String>, String> {
+async fn of_one(bench: &Bench<'_>, site: &Site, origin: &str, pages: &Pages<'_>) -> Result<Vec<String>, String> {
+    let headers = &pages.headers;
     let mut missing = Vec::new();
     if !preflight(bench, site, origin, Action::Put, headers).await? {
         // The bucket refuses as a whole: which part it was shows only one by one.
@@ -105,6 +107,8 @@ async fn of_one(bench: &Bench<'_>, site: &Site, origin: &str, headers: &[&'stati
     let heard = bench.ask(site, Ask { sent: &[("origin", origin)], ..Ask::new(Action::Get, &key) }).await?;
     if !heard.is_success() || !names(&heard.headers, origin) {
         missing.push("GET".to_owned());
+    } else if pages.in_parts && !lists(&heard.headers, &ACCESS_CONTROL_EXPOSE_HEADERS, "etag") {
+        missing.push("see the ETag of a part".to_owned());
     }
     Ok(missing)
 }
@@ -129,17 +133,19 @@ async fn preflight(
 
 /// What a browser makes of the answer to a preflight. <https://fetch.spec.whatwg.org/#cors-preflight-fetch>
 fn allows(status: StatusCode, answered: &HeaderMap, origin: &str, method: &str, headers: &[&str]) -> bool {
-    let listed = |name: HeaderName, wanted: &str| {
-        let values = answered.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        values
-            .flat_map(|value| value.split(','))
-            .map(str::trim)
-            .any(|word| word == "*" || word.eq_ignore_ascii_case(wanted))
-    };
     status.is_success()
         && names(answered, origin)
-        && listed(ACCESS_CONTROL_ALLOW_METHODS, method)
-        && headers.iter().all(|header| listed(ACCESS_CONTROL_ALLOW_HEADERS, header))
+        && lists(answered, &ACCESS_CONTROL_ALLOW_METHODS, method)
+        && headers.iter().all(|header| lists(answered, &ACCESS_CONTROL_ALLOW_HEADERS, header))
+}
+
+/// Whether the header has this word among others, or the star that stands for all.
+fn lists(answered: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
+    let values = answered.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|word| word == "*" || word.eq_ignore_ascii_case(wanted))
 }
 
 /// Whether pages of this origin may read the answer.

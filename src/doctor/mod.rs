@@ -1,13 +1,14 @@
 //! `signer check`: asks the configured bucket for all that the service will rely on.
 //!
-//! Every request but two is presigned by the service's own presigner for a caller
+//! Every request but three is presigned by the service's own presigner, or made by its own client, for a caller
 //! of the store `.signer-check`, whose token is signed with a secret of this run.
-//! The two read and replace the bucket's CORS document, for `--fix-cors`.
+//! The three read and replace the bucket's CORS document, for `--fix-cors`, and read its lifecycle document.
 //!
 //! ```text
 //! reach    dns, connection, clock, credentials, region, addressing
 //! bucket   each right; the address of clients; what a client does
 //! bounds   what a URL does not allow is refused
+//! parts    an upload in parts, where they are on
 //! cors     what browsers ask first
 //! ```
 //!
@@ -19,6 +20,7 @@ mod bench;
 mod bounds;
 mod bucket;
 mod cors;
+mod parts;
 mod reach;
 mod report;
 mod rule;
@@ -123,5 +125,8 @@ async fn examine(bench: &Bench<'_>, config: &Config, fix_cors: bool, report: &mu
     let site = bucket::public(bench, report).await;
     bucket::round_trip(bench, site, report).await?;
     bounds::bounds(bench, site, &bench.storage.upload_rules, report).await;
+    if let Some(multipart) = &config.multipart {
+        parts::parts(bench, site, multipart, report).await;
+    }
     cors::cors(bench, site, &Pages::of(config, bench.storage), fix_cors, report).await
 }

@@ -12,13 +12,15 @@ pub struct Pages<'a> {
     pub origins: &'a [String],
     /// The headers that we have them send, sorted.
     pub headers: Vec<&'static str>,
+    /// They upload in parts: they read the `ETag` of what they put, and may have it checked by a CRC.
+    pub in_parts: bool,
 }
 
 impl<'a> Pages<'a> {
     /// The pages of this configuration, as far as they use this storage.
     #[must_use]
     pub fn of(config: &'a Config, storage: &Storage) -> Self {
-        Self { origins: &config.server.cors.origins, headers: sent_headers(&storage.upload_rules) }
+        Self { origins: &config.server.cors.origins, headers: sent_headers(&storage.upload_rules), in_parts: config.multipart.is_some() }
     }
 }
 
@@ -36,8 +38,12 @@ fn sent_headers(rules: &UploadRules) -> Vec<&'static str> {
 /// may add by itself, to play a film from the middle.
 const ALWAYS_ALLOWED: [&str; 5] = ["content-type", "if-none-match", "if-range", "range", "x-amz-checksum-sha256"];
 
-fn allowed_headers(sent: &[&'static str]) -> Vec<&'static str> {
-    let mut headers: Vec<_> = ALWAYS_ALLOWED.iter().chain(sent).copied().collect();
+/// What parts may be checked by besides.
+const OF_PARTS: [&str; 3] = ["x-amz-checksum-crc32", "x-amz-checksum-crc32c", "x-amz-checksum-crc64nvme"];
+
+fn allowed_headers(pages: &Pages<'_>) -> Vec<&'static str> {
+    let of_parts = if pages.in_parts { &OF_PARTS[..] } else { &[] };
+    let mut headers: Vec<_> = ALWAYS_ALLOWED.iter().chain(of_parts).chain(&pages.headers).copied().collect();
     headers.sort_unstable();
     headers.dedup();
     headers
@@ -86,7 +92,7 @@ impl<'a> Rule<'a> {
         Self {
             allowed_origins: pages.origins,
             allowed_methods: METHODS,
-            allowed_headers: allowed_headers(&pages.headers),
+            allowed_headers: allowed_headers(pages),
             expose_headers: EXPOSED,
             max_age_seconds: MAX_AGE_SECS,
         }
@@ -123,7 +129,7 @@ fn xml(pages: &Pages<'_>, others: &[&str]) -> String {
     for origin in pages.origins {
         element("AllowedOrigin", origin);
     }
-    let headers = allowed_headers(&pages.headers);
+    let headers = allowed_headers(pages);
     let lists: [(&str, &[&str]); 3] =
         [("AllowedMethod", &METHODS), ("AllowedHeader", &headers), ("ExposeHeader", &EXPOSED)];
     for (name, values) in lists {
@@ -159,7 +165,7 @@ mod tests {
     }
 
     fn pages(origins: &[String]) -> Pages<'_> {
-        Pages { origins, headers: vec!["content-type"] }
+        Pages { origins, headers: vec!["content-type"], in_parts: false }
     }
 
     /// What a configuration adds is asked for and allowed.
@@ -175,7 +181,7 @@ mod tests {
         let headers = sent_headers(&rules);
         assert_eq!(headers, ["cache-control", "content-type", "if-none-match"]);
         let origins = origins();
-        let document = cors_document(&Pages { origins: &origins, headers }, CorsFormat::Xml);
+        let document = cors_document(&Pages { origins: &origins, headers, in_parts: true }, CorsFormat::Xml);
         assert!(document.contains("<AllowedHeader>cache-control</AllowedHeader>"), "{document}");
     }
 

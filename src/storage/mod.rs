@@ -2,7 +2,8 @@
 //!
 //! Every call is made for a [`crate::domain::policy::Grant`], except the probe,
 //! which asks for one constant key that no caller can name, and the bucket's
-//! CORS document, which `signer check` reads and writes for an operator.
+//! CORS document, which `signer check` reads and writes for an operator, as it
+//! reads the lifecycle document.
 //!
 //! `client`, `deletes`, `multipart` and `versions` say what is asked, `attempts` how often, as `retry` and `breaker` decide it, and `answer` what
 //! came back.
@@ -15,6 +16,7 @@ mod client;
 mod cors;
 mod credentials;
 mod deletes;
+mod lifecycle;
 mod multipart;
 mod probe;
 mod provider;
@@ -30,6 +32,7 @@ pub(crate) use credentials::KeyInForce;
 pub use credentials::Signers;
 pub(crate) use deletes::MAX_DELETES;
 pub use deletes::deletes_of;
+pub(crate) use lifecycle::stale_after_days;
 pub(crate) use multipart::{Completion, bare};
 pub use multipart::{UploadedPart, parts_of};
 pub(crate) use probe::judge;

@@ -30,8 +30,8 @@ const IF_NONE_MATCH: &str = "if-none-match";
 pub struct UploadedPart {
     /// From 1 on.
     pub number: u32,
-    /// The entity tag, without the quotes that S3 writes around it.
-    pub etag: String,
+    /// The entity tag, without the quotes that S3 writes around it; nothing where the bucket does not list it (s3s-fs).
+    pub etag: Option<String>,
     /// Bytes.
     pub size: u64,
     /// Base64 of the upload's checksum, when the bucket keeps it.
@@ -88,7 +88,7 @@ struct Page {
 struct Listed {
     part_number: u32,
     #[serde(rename = "ETag")]
-    etag: String,
+    etag: Option<String>,
     size: u64,
     #[serde(rename = "ChecksumSHA256")]
     sha256: Option<String>,
@@ -108,7 +108,8 @@ impl Listed {
             PartChecksum::Crc32c => self.crc32c,
             PartChecksum::Crc64Nvme => self.crc64nvme,
         });
-        UploadedPart { number: self.part_number, etag: bare(&self.etag).to_owned(), size: self.size, checksum }
+        let etag = self.etag.as_deref().map(bare).filter(|etag| !etag.is_empty()).map(str::to_owned);
+        UploadedPart { number: self.part_number, etag, size: self.size, checksum }
     }
 }
 
@@ -286,9 +287,10 @@ impl Completion<'_> {
         for part in self.parts {
             xml.push_str("<Part><PartNumber>");
             xml.push_str(&part.number.to_string());
-            xml.push_str("</PartNumber><ETag>&quot;");
-            xml.push_str(&escape(part.etag.as_str()));
-            xml.push_str("&quot;</ETag>");
+            xml.push_str("</PartNumber>");
+            if let Some(etag) = &part.etag {
+                xml.extend(["<ETag>&quot;", &escape(etag.as_str()), "&quot;</ETag>"]);
+            }
             if let (Some(checksum), Some(value)) = (self.checksum, &part.checksum) {
                 let name = checksum.algorithm();
                 xml.extend(["<Checksum", name, ">", &escape(value.as_str()), "</Checksum", name, ">"]);
@@ -320,7 +322,7 @@ mod tests {
     use super::*;
 
     fn part(number: u32, checksum: Option<&str>) -> UploadedPart {
-        UploadedPart { number, etag: format!("e{number}"), size: 7, checksum: checksum.map(str::to_owned) }
+        UploadedPart { number, etag: Some(format!("e{number}")), size: 7, checksum: checksum.map(str::to_owned) }
     }
 
     #[test]
@@ -338,6 +340,8 @@ mod tests {
         assert_eq!(parts_of(xml, Some(PartChecksum::Sha256)), Some((expected, true)));
         assert_eq!(parts_of(xml, Some(PartChecksum::Crc32)), Some((vec![part(1, None), part(2, None)], true)));
         assert_eq!(parts_of("<ListPartsResult/>", None), Some((vec![], false)));
+        let untagged = "<ListPartsResult><Part><PartNumber>1</PartNumber><Size>7</Size></Part></ListPartsResult>";
+        assert_eq!(parts_of(untagged, None), Some((vec![UploadedPart { etag: None, ..part(1, None) }], false)));
     }
 
     /// H18: what is no list must not pass for an empty one.
@@ -347,7 +351,7 @@ mod tests {
             "",
             "<html></html>",
             "<Error><Code>SlowDown</Code></Error>",
-            "<ListPartsResult><Part><PartNumber>1</PartNumber></Part></ListPartsResult>",
+            "<ListPartsResult><Part><PartNumber>1</PartNumber><ETag>e</ETag></Part></ListPartsResult>",
             "<ListPartsResult><Part><PartNumber>-1</PartNumber><ETag>e</ETag><Size>7</Size></Part></ListPartsResult>",
             "<ListPartsResult><Part>",
             "<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>",

@@ -102,17 +102,19 @@ for (const backend of backends) {
       // Some arrive, in no order; then the page is closed, and all that is left is the token.
       const all = numbers(begun.parts)
       const early = all.filter((number) => number % 3 !== 1)
-      await own.send(begun, bytes, early.toReversed())
+      const sentEarly = await own.send(begun, bytes, early.toReversed())
       const again = client(caller(service.url, service.token))
       const there = await again.list(begun.uploadToken)
       assert.deepEqual(there.parts.map((part) => part.partNumber), early)
       assert.equal(there.partSize, begun.partSize)
       assert.equal(there.partCount, begun.parts)
       for (const part of there.parts) assert.equal(part.size, slice(bytes, begun, part.partNumber).length)
+      // s3s-fs lists no etags, and compares none.
+      assert.equal(there.parts.every((part) => part.etag), backend.checksParts)
       const late = await again.send(begun, bytes, all.filter((number) => !early.includes(number)))
 
       // Out of order: the service puts them right.
-      const parts = [...late, ...there.parts].map(({ partNumber, etag }) => ({ partNumber, etag }))
+      const parts = [...late, ...(backend.checksParts ? there.parts : sentEarly)].map(({ partNumber, etag }) => ({ partNumber, etag }))
       const done = await again.complete(begun.uploadToken, parts.toReversed())
       assert.equal(done.key, name)
       assert.match(done.etag, new RegExp(`^"[0-9a-f]{32}-${begun.parts}"$`))
@@ -199,7 +201,7 @@ for (const backend of backends) {
       await refused([...sent, { partNumber: 2, etag: sent[0].etag }], [[2], []])
       sent.splice(1, 0, ...await own.send(begun, bytes, [2]))
       await refused([sent[0], sent[2]], [[2], []])
-      await refused([sent[0], { ...sent[1], etag: sent[0].etag }, sent[2]], [[], [2]])
+      if (backend.checksParts) await refused([sent[0], { ...sent[1], etag: sent[0].etag }, sent[2]], [[], [2]])
       const odd = [{ ...sent[0], partNumber: 0 }, { ...sent[0], partNumber: 4 }, { ...sent[0], partNumber: 10_001 }, sent[0]]
       for (const part of odd) {
         isRefused(await call('POST', '/multipart/complete', { uploadToken: begun.uploadToken, parts: [...sent, part] }), 400, 'invalid_request')

@@ -39,7 +39,8 @@ struct ListAnswer<'a> {
 #[serde(rename_all = "camelCase")]
 struct PartThere<'a> {
     part_number: u32,
-    etag: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    etag: Option<String>,
     size: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     checksum: Option<&'a str>,
@@ -55,7 +56,7 @@ pub(super) fn list<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> 
         let there = storage.bucket.uploaded_parts(&grant, wanted, call.now).await?.ok_or(ApiError::UploadNotFound)?;
         let parts = there.iter().map(|part| PartThere {
             part_number: part.number,
-            etag: quoted(&part.etag),
+            etag: part.etag.as_deref().map(quoted),
             size: part.size,
             checksum: part.checksum.as_deref(),
         });
@@ -181,7 +182,7 @@ async fn finished(
     if !(400..500).contains(status) {
         return Err(error.into());
     }
-    let etags: Vec<_> = parts.iter().map(|part| part.etag.as_str()).collect();
+    let etags: Vec<_> = parts.iter().filter_map(|part| part.etag.as_deref()).collect();
     match done_before(opened, &etags, call).await? {
         Some(etag) => Ok(etag),
         None if *status == StatusCode::PRECONDITION_FAILED.as_u16() => Err(ApiError::ObjectExists),
@@ -254,7 +255,7 @@ fn judge(
                 let of_caller = of_caller.flatten();
                 let is_meant = of_caller.is_none_or(|of_caller| of_caller.means(part));
                 if is_meant && Some(part.size) == capsule.plan.length_of(number) {
-                    parts.push(with_checksum(part, of_caller));
+                    parts.push(completed(part, of_caller));
                 } else {
                     wrong.push(number);
                 }
@@ -271,10 +272,16 @@ fn judge(
     Ok(parts)
 }
 
-/// The bucket compares the checksum with what it was sent. Not every bucket lists it.
-fn with_checksum(part: &UploadedPart, of_caller: Option<&Named<'_>>) -> UploadedPart {
-    let of_caller = || of_caller.and_then(|named| named.checksum.as_deref()).map(str::to_owned);
-    UploadedPart { checksum: part.checksum.clone().or_else(of_caller), ..part.clone() }
+/// What the bucket does not list, it is told by the caller; it compares that with what it was sent.
+fn completed(part: &UploadedPart, of_caller: Option<&Named<'_>>) -> UploadedPart {
+    let checksum = || of_caller.and_then(|named| named.checksum.as_deref()).map(str::to_owned);
+    let etag = || of_caller.map(|named| bare(&named.etag).to_owned());
+    UploadedPart {
+        number: part.number,
+        etag: part.etag.clone().or_else(etag),
+        size: part.size,
+        checksum: part.checksum.clone().or_else(checksum),
+    }
 }
 
 impl Named<'_> {
@@ -283,7 +290,8 @@ impl Named<'_> {
             (Some(named), Some(kept)) => named == kept,
             _ => true,
         };
-        bare(&self.etag) == part.etag && same_checksum
+        let same_etag = part.etag.as_deref().is_none_or(|etag| etag == bare(&self.etag));
+        same_etag && same_checksum
     }
 }
 
