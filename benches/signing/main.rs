@@ -13,7 +13,9 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use filesync_signer::api::App;
 use filesync_signer::config;
+use filesync_signer::domain::capsule::{Capsule, CapsuleKeys, Owner};
 use filesync_signer::domain::key::{KeyFormat, KeyRules, MAX_KEY_BYTES, ObjectKey};
+use filesync_signer::domain::parts::{PartChecksum, PartPlan};
 use filesync_signer::domain::policy::{Action, Caller, decide};
 use filesync_signer::domain::sigv4::{BucketAddress, Credentials, Presigner, Terms};
 use filesync_signer::domain::token::{TokenRules, Verifier, VerifyKey, algorithm_named, is_symmetric};
@@ -31,6 +33,7 @@ use issuer::Issuer;
 
 const KEY: &str = "s1/3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a";
 const LIFE_SECS: u32 = 900;
+const UPLOAD_SECRET: &str = "an upload secret of thirty-two bytes or more";
 
 fn now() -> Timestamp {
     Timestamp::from_second(1_795_359_600).unwrap()
@@ -195,9 +198,51 @@ fn batch_1000(c: &mut Criterion) {
     group.finish();
 }
 
+/// The URLs of a thousand parts of one upload, asked of the whole service at once: by length, and by SHA-256 too.
+fn multipart_sign_1000(c: &mut Criterion) {
+    let app = app();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let token = format!("Bearer {}", token(&Issuer::new("HS256")));
+    let mut group = c.benchmark_group("multipart_sign_1000");
+    for (name, checksum) in [("length", None), ("length and sha256", Some(PartChecksum::Sha256))] {
+        let plan = PartPlan::new(8000 << 20, None, 8 << 20).unwrap();
+        let capsule = Capsule {
+            storage: "default".into(),
+            key: KEY.into(),
+            // As long as those of AWS.
+            upload_id: "VXBsb2FkIElEIGZvciA2aWWpbmcncyBteS1tb3ZpZS5tMnRzIHVwbG9hZA.".repeat(2),
+            owner: Owner::of(&caller()),
+            plan,
+            checksum,
+            content_type: None,
+            began_at: now().as_second(),
+            ends_at: now().as_second() + 86_400,
+        };
+        let upload = CapsuleKeys::new(UPLOAD_SECRET.as_bytes(), []).seal(&capsule, [7; 12]).unwrap();
+        let numbers: Vec<_> = (1..=1000).collect();
+        let value = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+        let parts: Vec<_> = numbers.iter().map(|number| json!({"partNumber": number, "checksum": value})).collect();
+        let body = match checksum {
+            None => json!({"uploadToken": upload, "partNumbers": numbers}),
+            Some(_) => json!({"uploadToken": upload, "parts": parts}),
+        };
+        let body = Bytes::from(body.to_string());
+        let answer = || {
+            let request = Request::builder().method("POST").uri("/multipart/sign").header("host", "signer.test");
+            let request = request.header("authorization", &token).header("content-type", "application/json");
+            runtime.block_on(app.respond(request.body(Full::new(body.clone())).unwrap(), now()))
+        };
+        let whole = runtime.block_on(answer().into_body().collect()).unwrap().to_bytes();
+        assert_eq!(whole.windows(13).filter(|window| window == b"\"method\":\"PUT").count(), 1000);
+        group.bench_function(name, |b| b.iter(answer));
+    }
+    group.finish();
+}
+
 fn app() -> App {
     let flags = [
         ("auth.hs256_secret", std::str::from_utf8(issuer::SECRET).unwrap()),
+        ("multipart.secret", UPLOAD_SECRET),
         ("storage.endpoint", "https://s3.test"),
         ("storage.bucket", "files"),
         ("storage.access_key_id", "AKIDEXAMPLE"),
@@ -245,5 +290,14 @@ fn decision(c: &mut Criterion) {
     c.bench_function("decide", |b| b.iter(|| decide(black_box(&caller), Action::Get, key.clone()).unwrap()));
 }
 
-criterion_group!(benches, presign_get, presign_put_bound, presign_batch_1000, batch_1000, verify, decision);
+criterion_group!(
+    benches,
+    presign_get,
+    presign_put_bound,
+    presign_batch_1000,
+    batch_1000,
+    multipart_sign_1000,
+    verify,
+    decision
+);
 criterion_main!(benches);

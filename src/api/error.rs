@@ -374,14 +374,13 @@ impl ApiError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::InvalidRequest(_) => "invalid_request",
+            Self::InvalidRequest(_) | Self::Plan(_) => "invalid_request",
             Self::InvalidJson(_) => "invalid_json",
             Self::BatchTooLarge { .. } => "batch_too_large",
             Self::InvalidKey(_) => "invalid_key",
             Self::UnknownUrl(_) => "unknown_url",
             Self::Upload(refused) => upload_code(refused),
             Self::Download(refused) => download_code(*refused),
-            Self::Plan(_) => "invalid_request",
             Self::MultipartOff => "multipart_off",
             Self::UploadToken(_) => "invalid_upload_token",
             Self::NotYourUpload => "not_your_upload",

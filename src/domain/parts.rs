@@ -106,8 +106,8 @@ pub fn etag_of_parts<'e>(etags: impl Iterator<Item = &'e str>) -> Option<String>
         hash.update(bytes);
         count = count.checked_add(1)?;
     }
-    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Some(format!("{hex}-{count}"))
+    let hash = u128::from_be_bytes(hash.finalize().into());
+    Some(format!("{hash:032x}-{count}"))
 }
 
 /// What the bucket checks each part by.

@@ -81,6 +81,12 @@ pub(super) struct Span {
 }
 
 impl Span {
+    /// For a call that takes the bucket its time: `within` is for everything, and all of it may pass in silence.
+    pub(super) fn within(now: Timestamp, within: Duration) -> Self {
+        let began = Instant::now();
+        Self { now, began, ends: began.checked_add(within).unwrap_or(began), first_byte: within }
+    }
+
     /// What an attempt that begins at this moment is dated.
     fn date(&self) -> Timestamp {
         let passed = jiff::SignedDuration::try_from(self.began.elapsed()).unwrap_or_default();
@@ -98,12 +104,6 @@ impl BucketClient {
         let began = Instant::now();
         let ends = began.checked_add(self.call_timeout).unwrap_or(began);
         Span { now, began, ends, first_byte: self.first_byte_timeout }
-    }
-
-    /// The same for a call that takes the bucket its time: `within` is for everything, and all of it may pass in silence.
-    pub(super) fn span_of(&self, now: Timestamp, within: Duration) -> Span {
-        let began = Instant::now();
-        Span { now, began, ends: began.checked_add(within).unwrap_or(began), first_byte: within }
     }
 
     /// The bucket's answer, after another attempt or two where that may help. `sign` makes each attempt anew, because a

@@ -25,6 +25,9 @@ use crate::outbound;
 /// How long a URL for our own use lives: long enough for the slowest call.
 pub(super) const OWN_URL_LIFE: Duration = Duration::from_mins(1);
 
+/// Names and values, sorted.
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
 const CHECKSUM_MODE: &str = "x-amz-checksum-mode";
 const CHECKSUM_SHA256: HeaderName = HeaderName::from_static("x-amz-checksum-sha256");
 
@@ -237,7 +240,7 @@ impl BucketClient {
         now: Timestamp,
     ) -> Result<RequestBuilder, BucketError> {
         let action = grant.action();
-        if !action.fits(query.iter().map(|(name, _)| *name)) {
+        if !action.fits(query) {
             return Err(BucketError::WrongGrant);
         }
         let (signed, sent) = match action.method() {
@@ -257,7 +260,7 @@ impl BucketClient {
         action: Action,
         method: rusty_s3::Method,
         address: Url,
-        (query, headers): (&[(&str, &str)], &[(&str, &str)]),
+        (query, headers): (Pairs<'_>, Pairs<'_>),
         now: Timestamp,
     ) -> Result<Url, BucketError> {
         let held = self.held(action, now)?;

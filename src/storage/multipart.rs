@@ -238,7 +238,7 @@ impl BucketClient {
             // The client's own timeout is for quick calls.
             Ok(call.timeout(completion.within).header(CONTENT_TYPE, "application/xml").body(body.clone()))
         };
-        let answer = self.call(self.span_of(now, completion.within), MAX_ERROR_BODY_BYTES, sign).await?;
+        let answer = self.call(Span::within(now, completion.within), MAX_ERROR_BODY_BYTES, sign).await?;
         match document(&answer) {
             Some(Document::Completed(completed)) => Ok(bare(&completed.etag).to_owned()),
             _ => Err(answer.into_error("UnreadableCompletion")),

@@ -4,9 +4,10 @@ import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { caller, isRefused as isRefusal, query, use } from './support/http.mjs'
-import { freePort } from './support/process.mjs'
+import { python } from './support/parts.mjs'
+import { finish, freePort } from './support/process.mjs'
 import { startSeaweed } from './support/seaweed.mjs'
-import { newSecret, serve, settings, startDev, startSigner } from './support/signer.mjs'
+import { newSecret, serve, settings, signer, startDev, startSigner, writeConfig } from './support/signer.mjs'
 import { minter } from './support/tokens.mjs'
 
 const limit = { timeout: 120_000 }
@@ -364,6 +365,30 @@ describe('an upload belongs to the caller who began it', () => {
     } finally {
       await once.stop()
     }
+  })
+
+  test('`signer check` tries one, and asks for the rule that ends stale uploads', limit, async () => {
+    const change = { multipart: { secret: uploadSecret } }
+    const file = writeConfig(settings({ listen: '127.0.0.1:1', s3, secret, change }))
+    const check = async () => {
+      const ran = await signer(['check', '--config', file, '--json'], { patience: 50_000 })
+      assert.equal(ran.code, 0, ran.all)
+      const lines = JSON.parse(ran.stdout)
+      return (name) => lines.find((line) => line.check === name)
+    }
+    const first = await check()
+    assert.deepEqual([first('multipart').status, first('stale uploads').status], ['ok', 'warn'])
+    assert.match(first('stale uploads').evidence, /no rule that aborts them/)
+    // The rule as it is printed, given to the bucket by AWS's own library.
+    const rule = first('stale uploads').fix.match(/\{.*\}/)[0]
+    const put = `import boto3, json, sys
+want = json.load(sys.stdin)
+s3 = boto3.client("s3", endpoint_url=want["endpoint"], region_name=want["region"], aws_access_key_id=want["accessKey"], aws_secret_access_key=want["secretKey"])
+s3.put_bucket_lifecycle_configuration(Bucket=want["bucket"], LifecycleConfiguration=want["rule"])`
+    const made = await finish(python(), ['-c', put], { input: JSON.stringify({ ...s3, rule: JSON.parse(rule) }) })
+    assert.equal(made.code, 0, made.all)
+    const then = await check()
+    assert.deepEqual([then('stale uploads').status, then('stale uploads').evidence], ['ok', 'are aborted after 7 days'])
   })
 
   test('without a secret there are no uploads in parts', limit, async () => {

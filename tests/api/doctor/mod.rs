@@ -59,6 +59,12 @@ impl Bed {
         }
         files(&self.folder.path().join(BUCKET))
     }
+
+    /// Parts that are left, which the embedded S3 keeps beside its buckets.
+    fn parts_left(&self) -> usize {
+        let entries = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        entries.filter(|name| name.to_string_lossy().contains(".part-")).count()
+    }
 }
 
 fn configured(endpoint: &str, settings: &[(&str, &str)]) -> Config {
@@ -135,6 +141,37 @@ async fn a_sound_server_is_ok_in_every_line() {
     assert_eq!(verdicts(&lines), healthy_but(&[]), "{lines:#?}");
     assert!(lines.iter().all(|line| line.fix.is_none()));
     assert_eq!(bed.left(), 0);
+}
+
+const IN_PARTS: (&str, &str) = ("multipart.secret", "an upload secret of thirty-two bytes or more");
+
+/// Where uploads in parts are on, one is made, and pages must see the tags of their parts.
+#[tokio::test]
+async fn uploads_in_parts_are_tried_where_they_are_on() {
+    for (fault, failed, words) in [
+        (Fault::None, None, ""),
+        (Fault::Denied("POST"), Some("multipart"), "beginning: the bucket answered 403 AccessDenied"),
+        (Fault::TakesAllParts, Some("multipart"), "a part of 12 bytes for 11 is taken"),
+        (Fault::HidesEtags, Some("cors https://app.example.com"), "pages may not see the ETag of a part"),
+    ] {
+        let bed = Bed::with(fault, &[IN_PARTS]).await;
+        let lines = bed.check(false).await;
+        for check in ["multipart", "cors https://app.example.com"] {
+            let expected = if failed == Some(check) { Status::Fail } else { Status::Ok };
+            assert_eq!(line(&lines, check).status, expected, "{fault:?}: {lines:#?}");
+        }
+        if let Some(failed) = failed {
+            assert!(line(&lines, failed).evidence.contains(words), "{fault:?}: {lines:#?}");
+        }
+        // s3s-fs has no lifecycle.
+        let stale = line(&lines, "stale uploads");
+        assert_eq!(stale.status, Status::Warn);
+        assert!(stale.fix.as_ref().unwrap().contains("\"DaysAfterInitiation\":7"), "{stale}");
+        assert_eq!((bed.left(), bed.parts_left()), (0, 0), "{fault:?}");
+    }
+    // Where they are off, nobody asks.
+    let lines = Bed::with(Fault::HidesEtags, &[]).await.check(false).await;
+    assert_eq!(verdicts(&lines), healthy_but(&[]), "{lines:#?}");
 }
 
 /// The bucket of `signer dev` as it is.

@@ -40,6 +40,10 @@ pub(super) enum Fault {
     /// The rule lacks this header.
     CorsWithout(&'static str),
     NoCorsOnErrors,
+    /// Pages do not see the tags of what they put.
+    HidesEtags,
+    /// Parts of any length are taken.
+    TakesAllParts,
     KeepsVersions,
     KeepsDeleted,
 }
@@ -91,6 +95,9 @@ impl Server {
             Fault::IgnoresIfNoneMatch if method == Method::PUT && conditional => {
                 let _ = std::fs::remove_file(&object);
             }
+            Fault::TakesAllParts if method == Method::PUT && query.contains("partNumber") => {
+                return Response::new(Body::empty());
+            }
             Fault::TakesAllPuts if method == Method::PUT => {
                 let body = request.into_body().collect().await.unwrap().to_bytes();
                 std::fs::create_dir_all(object.parent().unwrap()).unwrap();
@@ -132,6 +139,9 @@ impl Server {
                     let kept: Vec<_> = value.to_str().unwrap().split(", ").filter(|name| *name != header).collect();
                     headers.insert("access-control-allow-headers", kept.join(", ").parse().unwrap());
                 }
+            }
+            Fault::HidesEtags => {
+                headers.remove("access-control-expose-headers");
             }
             Fault::NoCorsOnErrors if failed => {
                 headers.remove("access-control-allow-origin");
