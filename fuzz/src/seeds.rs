@@ -229,6 +229,9 @@ fn s3_answers() -> Vec<Vec<u8>> {
          <VersionId>1</VersionId></Version></ListVersionsResult>",
         "<DeleteResult><Deleted><Key>s1/a</Key></Deleted><Error><Key>s1/ab</Key><Code>AccessDenied</Code></Error>\
          <Deleted><Key>s1/a&#32;b&#43;c</Key></Deleted><Error><Key>s1/a/b</Key><Code>NoSuchKey</Code></Error></DeleteResult>",
+        "<ListPartsResult><IsTruncated>true</IsTruncated><Part><PartNumber>1</PartNumber><ETag>&quot;e&quot;</ETag>\
+         <Size>7</Size><ChecksumSHA256>a=</ChecksumSHA256></Part><Part><PartNumber>2</PartNumber><ETag/><Size>1</Size></Part>\
+         </ListPartsResult>",
     ])
 }
 

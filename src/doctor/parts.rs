@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bench::{Ask, Bench, Site};
+use super::bench::{Ask, Bench, Heard, Site};
 use super::report::{Report, Verdict};
 use crate::config::Multipart;
 use crate::domain::key::ObjectKey;
@@ -48,7 +48,7 @@ impl Run<'_> {
             let _ = self.abort(&key, upload_id).await;
         }
         let went = match went {
-            Ok(()) => self.thrown_away().await,
+            Ok(()) => self.thrown_away(&key).await,
             failed => failed,
         };
         Ok(match went {
@@ -72,16 +72,28 @@ impl Run<'_> {
 
     /// A part as a client sends it, the object made of it, and the bytes that it has.
     async fn made(&self, key: &ObjectKey, upload_id: &str) -> Result<(), String> {
-        let query = [("partNumber", "1"), ("uploadId", upload_id)];
-        let part = |body| {
-            let ask = Ask { bound: &[LENGTH], query: &query, body: Some(body), ..Ask::new(Action::UploadPart, key) };
-            self.bench.ask(self.site, ask)
-        };
-        let longer = part("hello world!").await?;
+        let longer = self.part(key, upload_id, "hello world!").await?;
         if longer.is_success() {
             return Err(format!("a part of 12 bytes for 11 is taken: {}", longer.shown()));
         }
-        let sent = part(BODY).await?;
+        self.completed(key, upload_id, false).await?.map_err(|error| format!("completing: {error}"))?;
+        if self.bench.holds(self.site, key, BODY).await? { Ok(()) } else { Err("the object has other bytes".into()) }
+    }
+
+    async fn part(&self, key: &ObjectKey, upload_id: &str, body: &str) -> Result<Heard, String> {
+        let query = [("partNumber", "1"), ("uploadId", upload_id)];
+        let ask = Ask { bound: &[LENGTH], query: &query, body: Some(body), ..Ask::new(Action::UploadPart, key) };
+        self.bench.ask(self.site, ask).await
+    }
+
+    /// Sends the part and completes; what the bucket says to the last call is for the caller to judge.
+    async fn completed(
+        &self,
+        key: &ObjectKey,
+        upload_id: &str,
+        write_once: bool,
+    ) -> Result<Result<String, BucketError>, String> {
+        let sent = self.part(key, upload_id, BODY).await?;
         if !sent.is_success() {
             return Err(format!("a part: {}", sent.shown()));
         }
@@ -93,16 +105,24 @@ impl Run<'_> {
             return Err("listing: not the part that was sent".into());
         }
         let grant = self.bench.grant(Action::CompleteMultipart, key)?;
-        let completion =
-            Completion { upload_id, parts: &parts, checksum: None, write_once: false, within: self.within };
-        self.client.complete_upload(&grant, &completion, now).await.map_err(|error| format!("completing: {error}"))?;
-        if self.bench.holds(self.site, key, BODY).await? { Ok(()) } else { Err("the object has other bytes".into()) }
+        let completion = Completion { upload_id, parts: &parts, checksum: None, write_once, within: self.within };
+        Ok(self.client.complete_upload(&grant, &completion, now).await)
     }
 
-    async fn thrown_away(&self) -> Result<(), String> {
-        let key = self.bench.key("parts-aborted")?;
-        let upload_id = self.begin(&key).await?;
-        self.abort(&key, &upload_id).await.map_err(|error| format!("aborting: {error}"))
+    /// A second upload to the key of the first: thrown away, after it was refused where objects are to stay.
+    async fn thrown_away(&self, key: &ObjectKey) -> Result<(), String> {
+        let upload_id = self.begin(key).await?;
+        let once = if self.bench.storage.upload_rules.write_once {
+            match self.completed(key, &upload_id, true).await? {
+                Err(BucketError::Refused { status: 412, .. }) => Ok(()),
+                Err(error) => Err(format!("completing where an object is, with If-None-Match: {error}")),
+                Ok(_) => return Err("upload.write_once is on, and an upload in parts took the place of an object".into()),
+            }
+        } else {
+            Ok(())
+        };
+        let aborted = self.abort(key, &upload_id).await.map_err(|error| format!("aborting: {error}"));
+        once.and(aborted)
     }
 
     async fn abort(&self, key: &ObjectKey, upload_id: &str) -> Result<(), String> {

@@ -169,6 +169,14 @@ async fn uploads_in_parts_are_tried_where_they_are_on() {
         assert!(stale.fix.as_ref().unwrap().contains("\"DaysAfterInitiation\":7"), "{stale}");
         assert_eq!((bed.left(), bed.parts_left()), (0, 0), "{fault:?}");
     }
+    // s3s-fs keeps an object from being replaced by parts, too; a server that does not is found out.
+    let once = [IN_PARTS, ("upload.write_once", "true")];
+    for (fault, status) in [(Fault::None, Status::Ok), (Fault::IgnoresIfNoneMatch, Status::Fail)] {
+        let bed = Bed::with(fault, &once).await;
+        let lines = bed.check(false).await;
+        assert_eq!(line(&lines, "multipart").status, status, "{lines:#?}");
+        assert_eq!((bed.left(), bed.parts_left()), (0, 0), "{fault:?}");
+    }
     // Where they are off, nobody asks.
     let lines = Bed::with(Fault::HidesEtags, &[]).await.check(false).await;
     assert_eq!(verdicts(&lines), healthy_but(&[]), "{lines:#?}");

@@ -92,7 +92,7 @@ impl Server {
             Fault::OneRegion if !query.contains("%2Fus-east-1%2F") => {
                 return refuse(StatusCode::BAD_REQUEST, "AuthorizationHeaderMalformed");
             }
-            Fault::IgnoresIfNoneMatch if method == Method::PUT && conditional => {
+            Fault::IgnoresIfNoneMatch if conditional => {
                 let _ = std::fs::remove_file(&object);
             }
             Fault::TakesAllParts if method == Method::PUT && query.contains("partNumber") => {
