@@ -71,7 +71,9 @@ fn check_stores(claims: &Value, rule: StoreIdRule, caller: &Caller) {
     }
     let victims = caller.stores().iter().any(|placed| placed.store.as_str() == "victim");
     let rules = KeyRules { files_root: String::new(), format: KeyFormat::Path, max_bytes: MAX_KEY_BYTES };
-    for action in [Action::Get, Action::Head, Action::Put, Action::Delete, Action::CreateMultipart, Action::AbortMultipart] {
+    for action in
+        [Action::Get, Action::Head, Action::Put, Action::Delete, Action::CreateMultipart, Action::AbortMultipart]
+    {
         let key = ObjectKey::parse("victim/f", &rules).unwrap();
         assert!(victims || decide(caller, action, key).is_err(), "another store is open");
     }

@@ -91,7 +91,11 @@ pub const CODES: &[(&str, u16, &str)] = &[
         413,
         "The request's body is over `server.max_body_bytes`, or `max_batch_body_bytes` for a batch",
     ),
-    ("upload_too_large", 413, "`contentLength` is over `upload.max_bytes`, the token's `max_upload_bytes`, or 5 GiB (5 TiB in parts)"),
+    (
+        "upload_too_large",
+        413,
+        "`contentLength` is over `upload.max_bytes`, the token's `max_upload_bytes`, or 5 GiB (5 TiB in parts)",
+    ),
     ("uri_too_long", 414, "Path and query are over `server.max_uri_bytes`"),
     ("unsupported_media_type", 415, "The body is not `application/json` in UTF-8"),
     ("content_type_not_allowed", 415, "`contentType` is not among `upload.content_types`"),

@@ -193,15 +193,7 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
 
 /// Those whose path is the whole path.
 fn exact_routes() -> impl Iterator<Item = &'static Route> {
-    [
-        urls::ROUTES,
-        objects::ROUTES,
-        batch::ROUTES,
-        multipart::ROUTES,
-        livestore::ROUTES,
-        files::ROUTES,
-        health::ROUTES,
-    ]
-    .into_iter()
-    .flatten()
+    [urls::ROUTES, objects::ROUTES, batch::ROUTES, multipart::ROUTES, livestore::ROUTES, files::ROUTES, health::ROUTES]
+        .into_iter()
+        .flatten()
 }

@@ -116,7 +116,9 @@ impl Run<'_> {
             match self.completed(key, &upload_id, true).await? {
                 Err(BucketError::Refused { status: 412, .. }) => Ok(()),
                 Err(error) => Err(format!("completing where an object is, with If-None-Match: {error}")),
-                Ok(_) => return Err("upload.write_once is on, and an upload in parts took the place of an object".into()),
+                Ok(_) => {
+                    return Err("upload.write_once is on, and an upload in parts took the place of an object".into());
+                }
             }
         } else {
             Ok(())

@@ -20,7 +20,11 @@ impl<'a> Pages<'a> {
     /// The pages of this configuration, as far as they use this storage.
     #[must_use]
     pub fn of(config: &'a Config, storage: &Storage) -> Self {
-        Self { origins: &config.server.cors.origins, headers: sent_headers(&storage.upload_rules), in_parts: config.multipart.is_some() }
+        Self {
+            origins: &config.server.cors.origins,
+            headers: sent_headers(&storage.upload_rules),
+            in_parts: config.multipart.is_some(),
+        }
     }
 }
 

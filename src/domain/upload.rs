@@ -181,7 +181,10 @@ impl UploadRules {
                 return Err(UploadRefused::WholeChecksumUnavailable);
             }
             // Others tell of accidents, not of other bytes that somebody chose.
-            (ChecksumRule::Require, None | Some(PartChecksum::Crc32 | PartChecksum::Crc32c | PartChecksum::Crc64Nvme)) => {
+            (
+                ChecksumRule::Require,
+                None | Some(PartChecksum::Crc32 | PartChecksum::Crc32c | PartChecksum::Crc64Nvme),
+            ) => {
                 return Err(UploadRefused::PartChecksumMissing);
             }
             (_, Some(checksum)) => headers.push(("x-amz-checksum-algorithm", checksum.algorithm().to_owned())),

@@ -93,9 +93,11 @@ mod tests {
     fn a_rule_counts_that_is_on_and_holds_for_all_uploads() {
         let abort = "<AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload>";
         let document = |inner: &str| {
-            format!("<?xml version=\"1.0\"?>\n<LifecycleConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+            format!(
+                "<?xml version=\"1.0\"?>\n<LifecycleConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
                      <Rule><ID>other</ID><Status>Enabled</Status><Filter/><Expiration><Days>1</Days></Expiration></Rule>\
-                     <Rule>{inner}</Rule></LifecycleConfiguration>")
+                     <Rule>{inner}</Rule></LifecycleConfiguration>"
+            )
         };
         for (inner, prefix, days) in [
             (format!("<Status>Enabled</Status><Filter><Prefix></Prefix></Filter>{abort}"), "", Some(7)),
@@ -104,7 +106,11 @@ mod tests {
             (format!("<Status>Enabled</Status><Filter><Prefix>a/</Prefix></Filter>{abort}"), "a/b/", Some(7)),
             (format!("<Status>Enabled</Status><Filter><Prefix>a/</Prefix></Filter>{abort}"), "", None),
             (format!("<Status>Disabled</Status><Filter/>{abort}"), "", None),
-            (format!("<Status>Enabled</Status><Filter><Tag><Key>k</Key><Value>v</Value></Tag></Filter>{abort}"), "", None),
+            (
+                format!("<Status>Enabled</Status><Filter><Tag><Key>k</Key><Value>v</Value></Tag></Filter>{abort}"),
+                "",
+                None,
+            ),
             ("<Status>Enabled</Status><Filter/><Expiration><Days>1</Days></Expiration>".to_owned(), "", None),
         ] {
             assert_eq!(stale_after_days(&document(&inner), prefix), days, "{inner} {prefix}");

@@ -7,8 +7,8 @@ use std::time::Duration;
 use hyper::body::Bytes;
 use jiff::Timestamp;
 use quick_xml::escape::escape;
-use reqwest::header::CONTENT_TYPE;
 use reqwest::StatusCode;
+use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
 
 use super::answer::{Answer, MAX_ERROR_BODY_BYTES};
@@ -201,13 +201,7 @@ impl BucketClient {
         }
     }
 
-    async fn parts_after(
-        &self,
-        grant: &Grant,
-        upload_id: &str,
-        after: u32,
-        span: Span,
-    ) -> Result<Answer, BucketError> {
+    async fn parts_after(&self, grant: &Grant, upload_id: &str, after: u32, span: Span) -> Result<Answer, BucketError> {
         let marker = after.to_string();
         let later = [("max-parts", PAGE), ("part-number-marker", marker.as_str()), ("uploadId", upload_id)];
         let first = [("max-parts", PAGE), ("uploadId", upload_id)];
@@ -265,12 +259,7 @@ impl BucketClient {
     /// # Errors
     ///
     /// [`BucketError`] when the bucket did not confirm it.
-    pub(crate) async fn abort_upload(
-        &self,
-        grant: &Grant,
-        upload_id: &str,
-        now: Timestamp,
-    ) -> Result<(), BucketError> {
+    pub(crate) async fn abort_upload(&self, grant: &Grant, upload_id: &str, now: Timestamp) -> Result<(), BucketError> {
         self.takes(grant, Action::AbortMultipart)?;
         let query = [("uploadId", upload_id)];
         let sign = |now| self.object_call(grant, &query, &[], now);

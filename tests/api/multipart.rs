@@ -51,9 +51,7 @@ fn page(parts: &[(u32, &str, u64)], truncated: bool) -> Does {
     let parts: String = parts
         .iter()
         .map(|(number, etag, size)| {
-            format!(
-                "<Part><PartNumber>{number}</PartNumber><ETag>\"{etag}\"</ETag><Size>{size}</Size></Part>"
-            )
+            format!("<Part><PartNumber>{number}</PartNumber><ETag>\"{etag}\"</ETag><Size>{size}</Size></Part>")
         })
         .collect();
     let text = format!("<ListPartsResult><IsTruncated>{truncated}</IsTruncated>{parts}</ListPartsResult>");
@@ -109,7 +107,10 @@ async fn an_upload_begins_with_what_the_object_is_to_have() {
     let part = answer.json()["parts"][0].clone();
     let url = part["url"].as_str().unwrap().to_owned();
     assert!(url.starts_with("https://s3.test/files/s1/a%20b?"), "{url}");
-    assert!(url.contains("X-Amz-Expires=60&") && url.contains("&partNumber=3&uploadId=u%2B%2F%3D1&X-Amz-Signature="), "{url}");
+    assert!(
+        url.contains("X-Amz-Expires=60&") && url.contains("&partNumber=3&uploadId=u%2B%2F%3D1&X-Amz-Signature="),
+        "{url}"
+    );
     let mut rest = part;
     rest["url"].take();
     assert_snapshot!(rest, @r#"{"boundHeaders":["content-length","host","x-amz-checksum-crc32c"],"contentLength":4194304,"expiresAt":"2026-11-22T15:01:00Z","headers":{"x-amz-checksum-crc32c":"AAAAAA=="},"method":"PUT","partNumber":3,"refreshAfter":"2026-11-22T15:00:48Z","url":null}"#);
@@ -141,7 +142,10 @@ async fn all_pages_of_parts_are_read_and_each_goes_on_where_the_last_one_ended()
     let app = app_over(&bucket, &[]).await;
     let token = begun(&app, &bucket).await;
     let target = format!("/multipart?uploadToken={token}");
-    in_turn(&bucket, vec![page(&[(2, "b", 1), (1, "a", 7)], true), page(&[(3, "c", 7)], true), page(&[(9, "d", 7)], false)]);
+    in_turn(
+        &bucket,
+        vec![page(&[(2, "b", 1), (1, "a", 7)], true), page(&[(3, "c", 7)], true), page(&[(9, "d", 7)], false)],
+    );
     let answer = app.get(&target).await.json();
     let numbers: Vec<_> = answer["parts"].as_array().unwrap().iter().map(|part| part["partNumber"].clone()).collect();
     assert_eq!(numbers, [1, 2, 3, 9]);
@@ -380,7 +384,11 @@ async fn what_the_storage_would_not_keep_is_refused() {
         (vec![("upload.max_bytes", "0")], ""),
     ] {
         let app = app_over(&bucket, &settings).await;
-        assert_eq!(app.post("/multipart", &body).await.json()["code"].as_str().unwrap_or_default(), code, "{settings:?}");
+        assert_eq!(
+            app.post("/multipart", &body).await.json()["code"].as_str().unwrap_or_default(),
+            code,
+            "{settings:?}"
+        );
     }
     let ceph = app_over(&bucket, &[("storage.provider", "ceph"), ("upload.write_once", "true")]).await;
     let plain = json!({"key": "s1/f", "contentLength": 1});

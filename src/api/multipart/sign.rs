@@ -88,9 +88,7 @@ pub(super) fn sign(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply,
 
 fn asked(numbers: Option<Vec<u32>>, parts: Option<Vec<Asked<'_>>>) -> Result<Vec<Asked<'_>>, ApiError> {
     let asked = match (numbers, parts) {
-        (Some(numbers), None) => {
-            numbers.into_iter().map(|part_number| Asked { part_number, checksum: None }).collect()
-        }
+        (Some(numbers), None) => numbers.into_iter().map(|part_number| Asked { part_number, checksum: None }).collect(),
         (None, Some(parts)) => parts,
         _ => return Err(ApiError::InvalidRequest("send one of partNumbers and parts".into())),
     };
@@ -121,7 +119,11 @@ fn signed<'a>(
     let both = [length, sent.unwrap_or(length)];
     let headers = both.get(..if sent.is_some() { 2 } else { 1 }).unwrap_or_default();
     let query = [("partNumber", number_text.as_str()), ("uploadId", capsule.upload_id.as_str())];
-    let url = storage.signers.presign(grant, &Terms { expires_secs, headers, query: &query, ..Terms::default() }, call.now)?;
+    let url = storage.signers.presign(
+        grant,
+        &Terms { expires_secs, headers, query: &query, ..Terms::default() },
+        call.now,
+    )?;
     Ok(SignedPart {
         part_number: number,
         method: url.method,

@@ -18,7 +18,10 @@ pub(super) fn upload(raw: &RawUpload, r: &mut Report<'_>) -> Option<Wanted> {
     let life = life("upload", &lives, r);
     let limit = Some(raw.max_bytes).filter(|limit| *limit <= MAX_OBJECT_BYTES);
     let limit = r.require("upload.max_bytes", limit, || {
-        format!("is {}; an object has at most {MAX_OBJECT_BYTES} bytes, and 0 means no limit of your own", raw.max_bytes)
+        format!(
+            "is {}; an object has at most {MAX_OBJECT_BYTES} bytes, and 0 means no limit of your own",
+            raw.max_bytes
+        )
     });
     let content_types = content_types(&raw.content_types, r);
     let rules = [("auto", ChecksumRule::Auto), ("off", ChecksumRule::Off), ("require", ChecksumRule::Require)];
