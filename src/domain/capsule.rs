@@ -311,8 +311,8 @@ mod tests {
 
     #[test]
     fn owners_differ_in_issuer_and_subject() {
-        let some = [None, Some(""), Some("a"), Some("b"), Some("ab")];
-        let pairs: Vec<_> = some.iter().flat_map(|issuer| some.map(|subject| (*issuer, subject))).collect();
+        let claims = [None, Some(""), Some("a"), Some("b"), Some("ab")];
+        let pairs: Vec<_> = claims.iter().flat_map(|issuer| claims.map(|subject| (*issuer, subject))).collect();
         for one in &pairs {
             for other in &pairs {
                 let same = Owner::of(&caller(one.0, one.1)) == Owner::of(&caller(other.0, other.1));
@@ -358,7 +358,7 @@ mod tests {
         ) {
             let plan = PartPlan::new(size, None, 8 << 20).unwrap();
             let (began_at, ends_at) = times;
-            let capsule = Capsule { key, upload_id, content_type, plan, began_at, ends_at, ..capsule() };
+            let capsule = Capsule { key, upload_id, plan, content_type, began_at, ends_at, ..capsule() };
             let keys = keys(SECRET, &[OTHER]);
             let token = keys.seal(&capsule, nonce).unwrap();
             prop_assert_eq!(keys.open(&token), Ok(capsule));

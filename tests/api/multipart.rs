@@ -48,12 +48,13 @@ fn leaked(text: String) -> &'static str {
 }
 
 fn page(parts: &[(u32, &str, u64)], truncated: bool) -> Does {
-    let parts: String = parts
+    let parts: Vec<_> = parts
         .iter()
         .map(|(number, etag, size)| {
             format!("<Part><PartNumber>{number}</PartNumber><ETag>\"{etag}\"</ETag><Size>{size}</Size></Part>")
         })
         .collect();
+    let parts = parts.concat();
     let text = format!("<ListPartsResult><IsTruncated>{truncated}</IsTruncated>{parts}</ListPartsResult>");
     Does::Answer(200, "content-type: application/xml", leaked(text))
 }
