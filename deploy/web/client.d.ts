@@ -87,8 +87,16 @@ export interface FilesOptions {
   maxCached?: number
   /** Larger objects are not cached, in bytes. Default 32 MiB. */
   maxCachedBytes?: number
-  /** PUTs of one upload at the most. Default 4. */
+  /** PUTs of one upload, or of one part, at the most. Default 4. */
   maxAttempts?: number
+  /** Larger files go up in parts where the signer has them (`[multipart]`), in bytes. Default 64 MiB. */
+  multipartAbove?: number
+  /** Asked size of the parts, in bytes. Default: the signer's. */
+  partSize?: number
+  /** Parts of one file that are sent at the same time. Default 3. */
+  partsAtOnce?: number
+  /** Where unfinished uploads are remembered, instead of IndexedDB. */
+  kept?: KeptUploads
   /** Hears of every call to signer and bucket. */
   onCall?: (call: Call) => void
   /** For tests: instead of the global ones. Milliseconds since 1970. */
@@ -113,10 +121,53 @@ interface UploadBase {
   /** Asked life of the URL, in seconds. */
   expiresIn?: number
   signal?: AbortSignal
-  /** From 0 to `total`, and from 0 again with the next attempt. */
-  onProgress?: (progress: { loaded: number; total: number; attempt: number }) => void
+  /** From 0 to `total`, and from 0 again with the next attempt; of a file in parts it falls by what a part has to repeat. */
+  onProgress?: (progress: Progress) => void
+  /** Of a file in parts: keeps a copy of it in the browser, so that `unfinished()` gives it back after a reload. */
+  keepFile?: boolean
+  /** Of a file in parts: it is begun, or found again. Its upload can be ended with `discard()`. */
+  onBegun?: (upload: BegunUpload) => void
 }
-/** A key, or a store: the key is then `<store>/<SHA-256>`. */
+
+export interface Progress {
+  readonly loaded: number
+  readonly total: number
+  readonly attempt: number
+  /** Of a file in parts: how many there are. */
+  readonly parts?: number
+  /** Of a file in parts: bytes that were at the bucket before. */
+  readonly resumed?: number
+}
+
+/** An upload in parts, as it is remembered. */
+export interface BegunUpload {
+  readonly id: string
+  readonly key: string
+  readonly uploadToken: string
+  /** Of the file; null of a blob. */
+  readonly name: string | null
+  /** Bytes. */
+  readonly size: number
+  readonly partSize: number
+  readonly contentType: string
+  /** RFC 3339, UTC: when the signer takes its token no more. */
+  readonly expiresAt: string | null
+  /** When it was begun: milliseconds since 1970. */
+  readonly at: number
+}
+/** With the file, where `keepFile` kept it. */
+export type UnfinishedUpload = BegunUpload & { readonly file: Blob | null }
+
+/** What remembers them: none of these fails. */
+export interface KeptUploads {
+  all(): Promise<BegunUpload[]>
+  put(upload: BegunUpload): Promise<void>
+  file(id: string): Promise<Blob | null>
+  putFile(id: string, file: Blob): Promise<void>
+  drop(id: string): Promise<void>
+  clear(): Promise<void>
+}
+/** A key, or a store: the key is then `<store>/<SHA-256>`, or of a file in parts `<store>/<random>.<ending>`. */
 export type UploadOptions = UploadBase & ({ key: string; store?: undefined } | { store: string; key?: undefined })
 
 export interface Uploaded {
@@ -137,13 +188,20 @@ export interface Files {
   download(key: string, options?: DownloadOptions): Promise<Response>
   /** A signed URL to read with, the one in use while it is good. */
   url(key: string, options?: { signal?: AbortSignal }): Promise<SignedUrl>
-  /** Reads the whole file into memory where a hash is needed. */
+  /**
+   * Reads the whole file into memory where a hash is needed. A file over `multipartAbove` goes up in parts, each held to its
+   * SHA-256 by the bucket; an abort then only pauses it, and the same file again goes on from there, also after a reload.
+   */
   upload(file: Blob | BufferSource | string, options: UploadOptions): Promise<Uploaded>
+  /** Uploads in parts that were begun in this browser and are not done. */
+  unfinished(): Promise<UnfinishedUpload[]>
+  /** Ends one of them, here and at the bucket. */
+  discard(upload: BegunUpload, options?: { signal?: AbortSignal }): Promise<void>
   /** Deletes at the bucket and here; also when there was nothing. */
   remove(key: string, options?: { signal?: AbortSignal }): Promise<void>
   /** Forgets URL and cached bytes of one key. */
   forget(key: string): Promise<void>
-  /** Forgets all URLs and cached bytes: at logout. */
+  /** Forgets all URLs, cached bytes and unfinished uploads: at logout. */
   clear(): Promise<void>
 }
 

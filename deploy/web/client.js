@@ -2,7 +2,9 @@
 // No dependency, no build step. The token goes to the signer and nowhere else; the bytes go to the bucket and nowhere else.
 import { CACHE_NAME, makeCache } from './cache.js'
 import { FilesError, isAbort } from './errors.js'
+import { makeKept } from './kept.js'
 import { FILES_ROOT, stripFilesRoot } from './keys.js'
+import { discard, sending } from './parts.js'
 import { makeSigner, redacted } from './signer.js'
 import { uploadFile } from './upload.js'
 import { makeUrls } from './urls.js'
@@ -13,12 +15,15 @@ export { FILES_ROOT, hashOfKey, keyOfPath, pathOfKey, sha256Hex, stripFilesRoot 
 export function createFiles(options) {
   const {
     filesRoot = FILES_ROOT, cacheName = CACHE_NAME, expiresIn, batchDelayMs = 5, maxUrls = 2000, maxAttempts = 4,
-    maxCached = 1000, maxCachedBytes = 32 * 1024 * 1024, now = () => Date.now(), onCall = () => {},
+    maxCached = 1000, maxCachedBytes = 32 * 1024 * 1024, multipartAbove = 64 * 1024 * 1024, partSize, partsAtOnce = 3,
+    now = () => Date.now(), onCall = () => {},
   } = options
   // `fetch` wants its own `this`.
   const fetch = options.fetch ?? ((...args) => globalThis.fetch(...args))
   const ask = makeSigner({ ...options, fetch, now, onCall })
   const urls = makeUrls({ ask, now, expiresIn, batchDelayMs, maxUrls })
+  const kept = options.kept ?? makeKept()
+  const context = { ask, fetch, now, onCall, maxAttempts, wait: options.wait, kept, multipartAbove, partSize, partsAtOnce }
   const cache = makeCache({ cacheName, filesRoot, maxCached, maxCachedBytes })
   /** What applications keep in their rows is the stored path; the key is that without its root. */
   const keyOf = (path) => stripFilesRoot(path, filesRoot)
@@ -90,9 +95,21 @@ export function createFiles(options) {
       return (await urlFor(keyOf(key), signal)).signed
     },
 
-    /** Sends a file. Its key is given, or `<store>/<SHA-256>`. */
-    upload: (file, { key, ...wanted }) =>
-      uploadFile({ ask, fetch, now, onCall, maxAttempts, wait: options.wait }, file, { ...wanted, key: key && keyOf(key) }),
+    /**
+     * Sends a file. Its key is given, or `<store>/<SHA-256>`; of a large one, which goes up in parts, `<store>/<random>.<ending>`.
+     * An abort only pauses an upload in parts: the same file again goes on from there, also after a reload.
+     */
+    upload: (file, { key, ...wanted }) => uploadFile(context, file, { ...wanted, key: key && keyOf(key) }),
+
+    /** Uploads in parts that were begun here, are not done, and that no page is sending; `file` is there where `keepFile` kept it. */
+    async unfinished() {
+      const [records, busy] = await Promise.all([kept.all(), sending()])
+      const open = records.filter(({ id, expiresAt }) => !busy.has(id) && (!expiresAt || Date.parse(expiresAt) > now()))
+      return Promise.all(open.map(async (record) => ({ ...record, file: await kept.file(record.id) })))
+    },
+
+    /** Ends one of them for good, here and at the bucket. */
+    discard: (upload, { signal } = {}) => discard(context, upload, signal),
 
     /** Deletes at the bucket and here; also when there was nothing to delete. */
     async remove(key, { signal } = {}) {
@@ -106,10 +123,10 @@ export function createFiles(options) {
       await cache.drop(keyOf(key))
     },
 
-    /** Forgets every URL and every cached byte: at logout, and when another user comes. */
+    /** Forgets every URL, every cached byte and every upload that is not done: at logout, and when another user comes. */
     async clear() {
       urls.clear()
-      await cache.clear()
+      await Promise.all([cache.clear(), kept.clear()])
     },
   }
 }

@@ -12,6 +12,8 @@ const SENTENCES = {
   upload_too_large: 'The file is too large.',
   content_type_not_allowed: 'Files of this type are not allowed.',
   rate_limited: 'Too many requests at once. Try again in a moment.',
+  upload_incomplete: 'Parts of the file are missing at the storage.',
+  object_exists: 'There is a file with this key already, and it stays as it is.',
   quota_exceeded: 'The store has used up what it may upload for now.',
   // of this module
   token_missing: 'There is no token: sign in first.',

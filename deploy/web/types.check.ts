@@ -12,6 +12,10 @@ export async function example(file: File, signal: AbortSignal): Promise<string |
   await files.remove(keyOfPath('/livestore-filesync-files/alice/a') ?? key)
   const { clear } = await connectServiceWorker({ scriptUrl: '/sw.js', token: () => null })
   await clear()
+  for (const upload of await files.unfinished()) {
+    if (upload.file) await files.upload(upload.file, { key: upload.key, keepFile: true, onBegun: ({ id }) => void id })
+    else await files.discard(upload)
+  }
   installFiles(globalThis, { signerBaseUrl: url, token: null, credentials: 'include' })
   // @ts-expect-error: a key or a store
   await files.upload(file, {})

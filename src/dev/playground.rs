@@ -47,12 +47,16 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/playground/gallery.js", JS, include_str!("page/gallery.js")),
     ("/playground/log.js", JS, include_str!("page/log.js")),
     ("/playground/session.js", JS, include_str!("page/session.js")),
+    ("/playground/web/attempts.js", JS, include_str!("../../deploy/web/attempts.js")),
     ("/playground/web/cache.js", JS, include_str!("../../deploy/web/cache.js")),
     ("/playground/web/client.js", JS, include_str!("../../deploy/web/client.js")),
     ("/playground/web/errors.js", JS, include_str!("../../deploy/web/errors.js")),
+    ("/playground/web/kept.js", JS, include_str!("../../deploy/web/kept.js")),
     ("/playground/web/keys.js", JS, include_str!("../../deploy/web/keys.js")),
     ("/playground/web/messages.js", JS, include_str!("../../deploy/web/messages.js")),
     ("/playground/web/page.js", JS, include_str!("../../deploy/web/page.js")),
+    ("/playground/web/parts.js", JS, include_str!("../../deploy/web/parts.js")),
+    ("/playground/web/put.js", JS, include_str!("../../deploy/web/put.js")),
     ("/playground/web/service-worker.js", JS, include_str!("../../deploy/web/service-worker.js")),
     ("/playground/web/signer.js", JS, include_str!("../../deploy/web/signer.js")),
     ("/playground/web/upload.js", JS, include_str!("../../deploy/web/upload.js")),
@@ -157,11 +161,11 @@ impl PageSource for Playground {
     }
 }
 
-/// What the page may load and call: itself and the bucket. No inline script or style.
+/// What the page may load and call: itself and the bucket, whose answers the worker passes on. No inline script or style.
 fn policy(s3: SocketAddr) -> HeaderValue {
     let text = format!(
         "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self' http://{s3}; \
-         img-src 'self' blob:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+         img-src 'self' blob: http://{s3}; media-src 'self' blob: http://{s3}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
     // An address has no character that a header cannot hold.
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("default-src 'none'"))

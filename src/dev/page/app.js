@@ -7,6 +7,8 @@ import { claimsOf, copy, make, say, scopesText, session, sizeText } from './sess
 
 const at = (id) => document.getElementById(id)
 const AT_ONCE = 3
+/** Here less than the module's usual, so that it can be seen. */
+const MULTIPART_ABOVE = 16 * 1024 * 1024
 
 let printed = null
 let token = null
@@ -14,7 +16,7 @@ let claims = { store: null }
 let items = []
 let worker = null
 
-const files = createFiles({ signerBaseUrl: location.origin, token: current, onCall: log })
+const files = createFiles({ signerBaseUrl: location.origin, token: current, onCall: log, multipartAbove: MULTIPART_ABOVE })
 
 await start()
 
@@ -48,6 +50,7 @@ async function start() {
   const shell = loaded.filter((path) => path === '/' || (path.startsWith('/playground/') && path !== '/playground/session'))
   navigator.serviceWorker?.controller?.postMessage({ type: 'shell', paths: [...new Set(shell)] })
   refresh()
+  void goOnWithUnfinished()
   document.body.dataset.ready = 'true'
 }
 
@@ -113,15 +116,54 @@ const waiting = []
 let running = 0
 
 function add(list) {
-  for (const file of list) {
-    const bar = make('progress', { max: '100', value: '0', 'aria-label': `Upload of ${file.name}` })
-    const state = make('span', { class: 'state' }, 'waits')
-    const stop = make('button', { type: 'button', class: 'quiet small', 'aria-label': `Cancel ${file.name}` }, 'Cancel')
-    const row = make('li', {}, make('span', { class: 'name' }, file.name), state, stop, bar)
-    const controller = new AbortController()
-    stop.addEventListener('click', () => { controller.abort(); row.remove() })
-    at('uploads').append(row)
-    waiting.push({ file, row, bar, state, stop, controller })
+  for (const file of list) waiting.push(rowOf(file))
+  pump()
+}
+
+/** One upload on the page. Large files go up in parts, and can pause; `upload` is then what is known of them. */
+function rowOf(file, upload = null) {
+  const bar = make('progress', { max: '100', value: '0', 'aria-label': `Upload of ${file.name}` })
+  const state = make('span', { class: 'state' }, 'waits')
+  const hold = make('button', { type: 'button', class: 'quiet small', 'aria-label': `Pause ${file.name}`, hidden: true }, 'Pause')
+  const stop = make('button', { type: 'button', class: 'quiet small', 'aria-label': `Cancel ${file.name}` }, 'Cancel')
+  const element = make('li', {}, make('span', { class: 'name' }, file.name), state, hold, stop, bar)
+  const row = { file, element, bar, state, hold, stop, upload, controller: new AbortController(), paused: false }
+  stop.addEventListener('click', () => cancel(row))
+  hold.addEventListener('click', () => (row.paused ? goOn(row) : pause(row)))
+  at('uploads').append(element)
+  return row
+}
+
+function pause(row) {
+  row.paused = true
+  row.hold.textContent = 'Go on'
+  row.hold.setAttribute('aria-label', `Go on with ${row.file.name}`)
+  row.controller.abort()
+}
+
+function goOn(row) {
+  row.paused = false
+  row.hold.textContent = 'Pause'
+  row.hold.setAttribute('aria-label', `Pause ${row.file.name}`)
+  row.controller = new AbortController()
+  waiting.push(row)
+  pump()
+}
+
+async function cancel(row) {
+  row.controller.abort()
+  row.element.remove()
+  const at = waiting.indexOf(row)
+  if (at >= 0) waiting.splice(at, 1)
+  if (row.upload) await files.discard(row.upload)
+}
+
+/** What a reload broke off goes on by itself, where the browser kept the file. */
+async function goOnWithUnfinished() {
+  for (const upload of await files.unfinished()) {
+    if (!claims.stores?.some((store) => upload.key.startsWith(`${store}/`))) continue
+    if (!upload.file) await files.discard(upload)
+    else waiting.push(rowOf(upload.file, upload))
   }
   pump()
 }
@@ -133,28 +175,36 @@ function pump() {
   }
 }
 
-async function send({ file, row, bar, state, stop, controller }) {
+async function send(row) {
+  const { file, element, bar, state, hold, stop, controller, upload } = row
   const { store } = claims
   try {
-    state.textContent = 'hashes'
+    state.textContent = file.size > MULTIPART_ABOVE ? 'begins' : 'hashes'
     const sent = await files.upload(file, {
-      store, signal: controller.signal,
-      onProgress: ({ loaded, total, attempt }) => {
+      ...(upload ? { key: upload.key } : { store }), signal: controller.signal, keepFile: true,
+      onBegun: (begun) => { row.upload = begun; hold.hidden = false },
+      onProgress: ({ loaded, total, attempt, parts, resumed }) => {
         bar.value = total > 0 ? (loaded / total) * 100 : 100
-        state.textContent = `${sizeText(loaded)} of ${sizeText(total)}${attempt > 1 ? `, attempt ${attempt}` : ''}`
+        const more = [parts && `${parts} parts`, resumed > 0 && `${sizeText(resumed)} were there`, attempt > 1 && `attempt ${attempt}`]
+        state.textContent = [`${sizeText(loaded)} of ${sizeText(total)}`, ...more.filter(Boolean)].join(', ')
       },
     })
-    row.remove()
+    element.remove()
     say(`${file.name} is uploaded.`)
     if (store !== claims.store) return
     const item = { key: sent.key, name: file.name, type: sent.contentType, size: sent.size, at: Date.now() }
     keep([item, ...items.filter(({ key }) => key !== item.key)])
   } catch (error) {
-    if (controller.signal.aborted) return row.remove()
+    if (row.paused) {
+      state.textContent = `paused at ${state.textContent}`
+      return
+    }
+    if (controller.signal.aborted) return
     bar.remove()
+    hold.remove()
     state.textContent = 'failed'
     stop.textContent = 'Dismiss'
-    row.append(make('span', { class: 'failed', role: 'alert' }, error.message))
+    element.append(make('span', { class: 'failed', role: 'alert' }, error.message))
   }
 }
 
