@@ -4,6 +4,7 @@
 //! is written down as allowed before the bucket is called: what is done there is never done unseen, and how it ended is in
 //! the request's line of the log.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 
 use super::urls::Signed;
 use super::{ApiError, App, Call, Route, files};
-use crate::domain::key::ObjectKey;
+use crate::domain::key::{KeyRules, ObjectKey};
 use crate::domain::policy::{Action, Caller, Grant, decide};
 use crate::domain::upload::UploadHeaders;
 use crate::storage::Backend;
@@ -36,6 +37,16 @@ pub(super) enum Operation {
     Inspect,
     /// Whether the bucket has the object as it was sent.
     Confirm,
+    /// An upload in parts is begun.
+    MultipartBegin,
+    /// URLs that write parts.
+    MultipartSign,
+    /// What parts the bucket has.
+    MultipartList,
+    /// The object is made of its parts.
+    MultipartComplete,
+    /// The parts are thrown away.
+    MultipartAbort,
 }
 
 impl Operation {
@@ -45,6 +56,11 @@ impl Operation {
             Self::Head | Self::Inspect | Self::Confirm => Action::Head,
             Self::Upload => Action::Put,
             Self::DeleteUrl | Self::Delete => Action::Delete,
+            Self::MultipartBegin => Action::CreateMultipart,
+            Self::MultipartSign => Action::UploadPart,
+            Self::MultipartList => Action::ListParts,
+            Self::MultipartComplete => Action::CompleteMultipart,
+            Self::MultipartAbort => Action::AbortMultipart,
         }
     }
 
@@ -57,6 +73,11 @@ impl Operation {
             Self::Delete => "delete",
             Self::Inspect => "inspect",
             Self::Confirm => "confirm",
+            Self::MultipartBegin => "multipart-begin",
+            Self::MultipartSign => "multipart-sign",
+            Self::MultipartList => "multipart-list",
+            Self::MultipartComplete => "multipart-complete",
+            Self::MultipartAbort => "multipart-abort",
         }
     }
 }
@@ -115,11 +136,15 @@ pub(super) trait Decided {
 /// For a call to the bucket.
 impl Decided for (Grant, &Backend) {
     fn tell<'a>(&'a self, record: &mut Record<'a>) {
-        let (grant, storage) = self;
-        record.store = Some(grant.key().first_segment());
-        record.storage = Some(&storage.name);
-        record.named = Some(Named::Key(grant.key().as_str()));
+        tell_object(record, &self.0, self.1);
     }
+}
+
+/// The object, and where it lies.
+pub(super) fn tell_object<'a>(record: &mut Record<'a>, grant: &'a Grant, storage: &'a Backend) {
+    record.store = Some(grant.key().first_segment());
+    record.storage = Some(&storage.name);
+    record.named = Some(Named::Key(grant.key().as_str()));
 }
 
 impl Decided for Signed<'_> {
@@ -133,7 +158,7 @@ impl Decided for Signed<'_> {
     }
 }
 
-fn bounds(headers: &UploadHeaders) -> Bounds<'_> {
+pub(super) fn bounds(headers: &UploadHeaders) -> Bounds<'_> {
     headers.iter().fold(Bounds::default(), |bounds, (name, value)| match name {
         "content-length" => Bounds { content_length: value.parse().ok(), ..bounds },
         "content-type" => Bounds { content_type: Some(Cut(value)), ..bounds },
@@ -146,8 +171,13 @@ fn bounds(headers: &UploadHeaders) -> Bounds<'_> {
 impl App {
     /// The way of every key: parsed by one rule, decided by one function, to the one storage that it lies in.
     /// Whether that storage is up makes no difference: a key has no second home.
-    fn grant(&self, caller: &Caller, action: Action, key: &str) -> Result<(Grant, &Backend), ApiError> {
-        let key = ObjectKey::parse(key, &self.key_rules)?;
+    fn grant(
+        &self,
+        caller: &Caller,
+        action: Action,
+        (key, rules): (&str, &KeyRules),
+    ) -> Result<(Grant, &Backend), ApiError> {
+        let key = ObjectKey::parse(key, rules)?;
         let grant = decide(caller, action, key)?;
         let storage = self.storages.get(grant.storage().get()).ok_or(ApiError::Internal)?;
         // Only now: who may not touch a store cannot use up its rate.
@@ -158,14 +188,38 @@ impl App {
     /// Decides about the object of this key, or of this old URL, does `act` with the grant, and writes down how that ended.
     pub(super) fn decided<'a, T: Decided>(
         &'a self,
-        (caller, call): (&Caller, &Call<'_>),
+        of: (&Caller, &Call<'_>),
         operation: Operation,
         (key, url): (Option<&str>, Option<&str>),
         act: impl FnOnce((Grant, &'a Backend)) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
+        self.judged(of, operation, (self.key_text(key, url), &self.key_rules), || Ok(()), act)
+    }
+
+    /// The same for a key that came out of a grant, and back to us in a token: read once more as a caller's, `root/root/s1/f`
+    /// would be another one. Nothing is decided unless `first` agrees.
+    pub(super) fn decided_again<'a, T: Decided>(
+        &'a self,
+        of: (&Caller, &Call<'_>),
+        operation: Operation,
+        key: &str,
+        first: impl FnOnce() -> Result<(), ApiError>,
+        act: impl FnOnce((Grant, &'a Backend)) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        self.judged(of, operation, (Ok(key.into()), &self.read_key_rules), first, act)
+    }
+
+    fn judged<'a, T: Decided>(
+        &'a self,
+        (caller, call): (&Caller, &Call<'_>),
+        operation: Operation,
+        (text, rules): (Result<Cow<'_, str>, ApiError>, &KeyRules),
+        first: impl FnOnce() -> Result<(), ApiError>,
+        act: impl FnOnce((Grant, &'a Backend)) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
         let mut asked = None;
-        let outcome = self.key_text(key, url).and_then(|text| {
-            let granted = self.grant(caller, operation.action(), &text);
+        let outcome = text.and_then(|text| {
+            let granted = first().and_then(|()| self.grant(caller, operation.action(), (&text, rules)));
             asked = Some(text);
             act(granted?)
         });
@@ -177,7 +231,7 @@ impl App {
             Ok(decided) => decided.tell(&mut record),
             Err(error) => {
                 record.verdict = verdict(error);
-                parsed = asked.as_deref().map(|text| (text, ObjectKey::parse(text, &self.key_rules)));
+                parsed = asked.as_deref().map(|text| (text, ObjectKey::parse(text, rules)));
                 if let Some((text, key)) = &parsed {
                     record.store = key.as_ref().ok().map(ObjectKey::first_segment);
                     record.named = Some(key.as_ref().map_or(Named::NoKey(text), |key| Named::Key(key.as_str())));

@@ -97,8 +97,9 @@ impl Door {
     pub(super) fn judge(&mut self, stream: &TcpStream) -> Verdict {
         let Some(most) = self.most else { return Verdict::Enter };
         self.waiting.found();
-        // There is time, and nobody waited for so long that patience could be lost.
-        if !self.queue_is_short && self.lag.now() < most.div_f32(8.0) {
+        // There is time, and nobody waited for so long that patience could be lost. Then a client that has closed its half is
+        // one that has said all it wants to say.
+        if !self.queue_is_short && self.lag.now() < most.div_f32(2.0) {
             return Verdict::Enter;
         }
         if has_left(stream) {

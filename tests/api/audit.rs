@@ -40,6 +40,16 @@ impl Audited {
         self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// The token of an upload in parts.
+    async fn begun(&self, store: &str) -> String {
+        let bearer = token(json!({"storeId": store}));
+        let body = json!({"key": format!("{store}/f"), "contentLength": 7});
+        let token = self.send("POST", "/multipart", &bearer, &body).await.json()["uploadToken"].clone();
+        let line = self.lines().remove(0);
+        assert_eq!((&line["operation"], &line["bounds"]["contentLength"]), (&json!("multipart-begin"), &json!(7)));
+        token.as_str().unwrap().to_owned()
+    }
+
     async fn send(&self, method: &str, target: &str, bearer: &str, body: &Value) -> Answer {
         let bearer = format!("Bearer {bearer}");
         let headers = [
@@ -93,14 +103,19 @@ async fn keys_are_hashed_where_that_is_configured() {
 /// Whatever row is added: asked well, with another store, with a bad token and with a bad body, it leaves a line.
 #[tokio::test]
 async fn every_route_that_needs_a_token_leaves_a_line() {
-    let audited = Audited::with(&[("files.redirect", "true")]).await;
-    audited.app.s3.answers(200, &[("etag", "\"e\""), ("content-length", "0")], "");
+    let settings = [("files.redirect", "true"), ("multipart.secret", "an upload secret of thirty-two bytes or more")];
+    let audited = Audited::with(&settings).await;
+    audited.app.s3.answers(200, &[], "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>");
+    let (of_s1, of_s2) = (audited.begun("s1").await, audited.begun("s2").await);
     for route in routes().filter(|route| !matches!(route.endpoint, Endpoint::Open(_))) {
         let name = format!("{} {}", route.method, route.path);
         let asked = |store: &str| {
             let path = route.path.replace(":storeId", store).replace(":name", "f");
-            let target = if route.method == "POST" { path } else { format!("{path}?key={store}/f") };
+            let upload = if store == "s1" { &of_s1 } else { &of_s2 };
+            let query = format!("key={store}/f&uploadToken={upload}");
+            let target = if route.method == "POST" { path } else { format!("{path}?{query}") };
             let body = json!({
+                "uploadToken": upload, "partNumbers": [1], "contentLength": 7,
                 "key": format!("{store}/f"), "keys": [format!("{store}/f")], "items": [{"key": format!("{store}/f")}],
                 "operations": [{"op": "download", "key": format!("{store}/f")}],
             });

@@ -3,13 +3,16 @@
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
+use crate::api::audited::{Decided, Operation, bounds};
 use crate::api::{ApiError, App, Call, Pending, Reply};
 use crate::domain::capsule::{Capsule, Owner};
 use crate::domain::parts::{PartChecksum, PartPlan};
-use crate::domain::policy::{Action, Caller};
-use crate::domain::upload::PartsClaim;
+use crate::domain::policy::{Caller, Grant};
+use crate::domain::upload::{PartsClaim, UploadHeaders};
 use crate::domain::utc::UtcSecond;
 use crate::random::random_bytes;
+use crate::storage::Backend;
+use crate::telemetry::audit::{Bounds, Record};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -33,24 +36,48 @@ struct BeginAnswer<'a> {
     expires_at: UtcSecond,
 }
 
+/// What was decided of an upload, before the bucket hears of it.
+struct Begun<'a> {
+    granted: (Grant, &'a Backend),
+    headers: UploadHeaders,
+    plan: PartPlan,
+    checksum: Option<PartChecksum>,
+}
+
+impl Decided for Begun<'_> {
+    fn tell<'a>(&'a self, record: &mut Record<'a>) {
+        self.granted.tell(record);
+        record.bounds = Some(Bounds {
+            content_length: Some(self.plan.size()),
+            checksum_sha256: self.checksum == Some(PartChecksum::Sha256),
+            write_once: self.granted.1.upload_rules.write_once,
+            ..bounds(&self.headers)
+        });
+    }
+}
+
 pub(super) fn begin<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let uploads = app.uploads()?;
         let request: BeginRequest = call.json()?;
         let named = (request.key.as_deref(), request.url.as_deref());
-        let (grant, storage) = app.grant_named(caller, Action::CreateMultipart, named.0, named.1)?;
-        let size = request.content_length.ok_or_else(|| ApiError::InvalidRequest("contentLength is missing".into()))?;
-        let checksum = request.checksum.as_deref().map(checksum).transpose()?;
-        let claim = PartsClaim {
-            content_length: size,
-            content_type: request.content_type.as_deref(),
-            checksum,
-            token_max_bytes: None,
-        };
-        // Before the plan: a caller's own limit is the better reason.
-        let headers = app.parts_headers(caller, (&grant, storage), claim)?;
-        let plan = PartPlan::new(size, request.part_size, uploads.part_bytes)?;
-        app.limits.charge_upload(grant.key(), size)?;
+        let begun = app.decided((caller, call), Operation::MultipartBegin, named, |granted| {
+            let missing = || ApiError::InvalidRequest("contentLength is missing".into());
+            let size = request.content_length.ok_or_else(missing)?;
+            let checksum = request.checksum.as_deref().map(checksum).transpose()?;
+            let claim = PartsClaim {
+                content_length: size,
+                content_type: request.content_type.as_deref(),
+                checksum,
+                token_max_bytes: None,
+            };
+            // Before the plan: a caller's own limit is the better reason.
+            let headers = app.parts_headers(caller, (&granted.0, granted.1), claim)?;
+            let plan = PartPlan::new(size, request.part_size, uploads.part_bytes)?;
+            app.limits.charge_upload(granted.0.key(), size)?;
+            Ok(Begun { granted, headers, plan, checksum })
+        })?;
+        let Begun { granted: (grant, storage), headers, plan, checksum } = begun;
 
         let upload_id = storage.bucket.begin_upload(&grant, &headers.borrowed(), call.now).await?;
         let began_at = call.now.as_second();

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::Opened;
+use crate::api::audited::Operation;
 use crate::api::{ApiError, App, Call, Pending, Reply};
 use crate::domain::capsule::Capsule;
 use crate::domain::parts::{MAX_PARTS, etag_of_parts};
@@ -51,7 +52,7 @@ pub(super) fn list<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> 
     Box::pin(async move {
         let token = call.params()?.get("uploadToken")?;
         let Opened { capsule, grant, storage, .. } =
-            app.opened(caller, Action::ListParts, token.as_deref(), call.now)?;
+            app.opened((caller, call), Operation::MultipartList, token.as_deref(), Ok)?;
         let wanted = (capsule.upload_id.as_str(), capsule.checksum);
         let there = storage.bucket.uploaded_parts(&grant, wanted, call.now).await?.ok_or(ApiError::UploadNotFound)?;
         let parts = there.iter().map(|part| PartThere {
@@ -78,7 +79,7 @@ pub(super) fn abort<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) ->
     Box::pin(async move {
         let token = call.params()?.get("uploadToken")?;
         let Opened { capsule, grant, storage, .. } =
-            app.opened(caller, Action::AbortMultipart, token.as_deref(), call.now)?;
+            app.opened((caller, call), Operation::MultipartAbort, token.as_deref(), Ok)?;
         storage.bucket.abort_upload(&grant, &capsule.upload_id, call.now).await?;
         Ok(Reply::empty(StatusCode::NO_CONTENT))
     })
@@ -120,7 +121,7 @@ type ByNumber<'a> = BTreeMap<u32, Named<'a>>;
 pub(super) fn complete<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let request: CompleteRequest<'_> = call.json()?;
-        let opened = app.opened(caller, Action::CompleteMultipart, request.upload_token.as_deref(), call.now)?;
+        let opened = app.opened((caller, call), Operation::MultipartComplete, request.upload_token.as_deref(), Ok)?;
         let Opened { capsule, grant, storage, .. } = &opened;
         let named = request.parts.map(|parts| by_number(parts, capsule)).transpose()?;
         // Rules that became stricter since it began are held to.

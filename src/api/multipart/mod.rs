@@ -12,14 +12,14 @@ mod sign;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
-use super::{ApiError, App, Endpoint, Route};
+use super::audited::{Decided, Operation, tell_object};
+use super::{ApiError, App, Call, Endpoint, Route};
 use crate::config::{Multipart, Secret};
 use crate::domain::capsule::{Capsule, CapsuleKeys, Owner};
-use crate::domain::policy::{Action, Caller, Grant};
+use crate::domain::policy::{Caller, Grant};
 use crate::domain::upload::{PartsClaim, UploadHeaders, UploadRefused};
 use crate::storage::{Backend, Support};
+use crate::telemetry::audit::Record;
 
 pub(super) const ROUTES: &[Route] = &[
     Route {
@@ -99,35 +99,42 @@ struct Opened<'a> {
     storage: &'a Backend,
 }
 
+impl Decided for Opened<'_> {
+    fn tell<'a>(&'a self, record: &mut Record<'a>) {
+        tell_object(record, &self.grant, self.storage);
+    }
+}
+
 impl App {
     fn uploads(&self) -> Result<&Uploads, ApiError> {
         self.uploads.as_deref().ok_or(ApiError::MultipartOff)
     }
 
-    /// Opens the token of an upload for its owner. That it is one does not say that the owner may still: the policy does.
-    fn opened(
-        &self,
-        caller: &Caller,
-        action: Action,
+    /// Opens the token of an upload for its owner, and does `act` with it. That it is one does not say that the owner may
+    /// still: the policy does.
+    fn opened<'a, T: Decided>(
+        &'a self,
+        (caller, call): (&Caller, &Call<'_>),
+        operation: Operation,
         token: Option<&str>,
-        now: Timestamp,
-    ) -> Result<Opened<'_>, ApiError> {
+        act: impl FnOnce(Opened<'a>) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
         let uploads = self.uploads()?;
         let token = token.ok_or_else(|| ApiError::InvalidRequest("uploadToken is missing".into()))?;
         let capsule = uploads.keys.open(token)?;
-        if capsule.owner != Owner::of(caller) {
-            return Err(ApiError::NotYourUpload);
-        }
-        let (grant, storage) = self.grant_again(caller, action, &capsule.key)?;
-        // What is over can still be cleared away.
-        if capsule.ends_at <= now.as_second() && action != Action::AbortMultipart {
-            return Err(ApiError::UploadExpired);
-        }
-        // Its store lies elsewhere now, where nobody knows of it.
-        if capsule.storage != storage.name {
-            return Err(ApiError::UploadNotFound);
-        }
-        Ok(Opened { uploads, capsule, grant, storage })
+        let (key, is_owner) = (capsule.key.clone(), capsule.owner == Owner::of(caller));
+        let first = || if is_owner { Ok(()) } else { Err(ApiError::NotYourUpload) };
+        self.decided_again((caller, call), operation, &key, first, |(grant, storage)| {
+            // What is over can still be cleared away.
+            if capsule.ends_at <= call.now.as_second() && operation != Operation::MultipartAbort {
+                return Err(ApiError::UploadExpired);
+            }
+            // Its store lies elsewhere now, where nobody knows of it.
+            if capsule.storage != storage.name {
+                return Err(ApiError::UploadNotFound);
+            }
+            act(Opened { uploads, capsule, grant, storage })
+        })
     }
 
     /// The rules of `[upload]` for an object that comes in parts, as they are now.

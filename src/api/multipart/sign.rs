@@ -8,11 +8,13 @@ use hyper::StatusCode;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::Opened;
+use crate::api::audited::{Decided, Operation};
 use crate::api::urls::refresh_after;
 use crate::api::{ApiError, App, Call, Reply};
-use crate::domain::policy::{Action, Caller};
+use crate::domain::policy::Caller;
 use crate::domain::sigv4::{BoundHeaders, SignedUrl, Terms};
 use crate::domain::utc::UtcSecond;
+use crate::telemetry::audit::{Record, Verdict};
 
 /// URLs of one answer.
 const MAX_SIGNED: usize = 1000;
@@ -71,17 +73,34 @@ impl Serialize for Sent<'_> {
     }
 }
 
+/// All of them, for one line of the audit log: they are of one object, and end together.
+struct SignedParts<'a, 'b> {
+    opened: Opened<'a>,
+    parts: Vec<SignedPart<'b>>,
+}
+
+impl Decided for SignedParts<'_, '_> {
+    fn tell<'a>(&'a self, record: &mut Record<'a>) {
+        self.opened.tell(record);
+        record.expires_at = self.parts.first().map(|part| part.expires_at);
+        record.verdict = Verdict::Allow(Some(StatusCode::OK.as_u16()));
+    }
+}
+
 pub(super) fn sign(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, ApiError> {
     let request: SignRequest<'_> = call.json()?;
-    let opened = app.opened(caller, Action::UploadPart, request.upload_token.as_deref(), call.now)?;
     let asked = asked(request.part_numbers, request.parts)?;
-    let left = opened.capsule.ends_at.saturating_sub(call.now.as_second());
-    // A part that comes after the end of its upload is of no use.
-    let expires_secs = app.upload.clamp(request.expires_in).min(u32::try_from(left).unwrap_or(u32::MAX));
-    let mut parts = Vec::with_capacity(asked.len());
-    for one in &asked {
-        parts.push(signed(&opened, one, expires_secs, call)?);
-    }
+    let token = request.upload_token.as_deref();
+    let SignedParts { parts, .. } = app.opened((caller, call), Operation::MultipartSign, token, |opened| {
+        let left = opened.capsule.ends_at.saturating_sub(call.now.as_second());
+        // A part that comes after the end of its upload is of no use.
+        let expires_secs = app.upload.clamp(request.expires_in).min(u32::try_from(left).unwrap_or(u32::MAX));
+        let mut parts = Vec::with_capacity(asked.len());
+        for one in &asked {
+            parts.push(signed(&opened, one, expires_secs, call)?);
+        }
+        Ok(SignedParts { opened, parts })
+    })?;
     let room = parts.len().saturating_mul(USUAL_PART_BYTES);
     Ok(Reply::json_of(StatusCode::OK, &SignAnswer { parts }, room))
 }
