@@ -24,6 +24,11 @@ pub mod operate {
     #![doc = include_str!("guide/operate.md")]
 }
 
+/// What Prometheus is told.
+pub mod metrics {
+    #![doc = include_str!("guide/metrics.md")]
+}
+
 /// What pages and Service Workers have to know.
 pub mod web {
     #![doc = include_str!("guide/web.md")]

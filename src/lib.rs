@@ -31,7 +31,8 @@
 //! * `reload`: the configuration again, while requests run.
 //! * [`config`]: `signer.toml`, environment and flags; the only reader of either.
 //! * [`server`]: the listener.
-//! * [`telemetry`]: logs, the audit log, traces, request ids.
+//! * [`telemetry`]: logs, the audit log, metrics, traces, request ids.
+//! * `totals`: what is counted across reloads.
 //! * [`guide`]: how to call, configure and operate it, in prose.
 //! * `dev`: `signer dev`, with an embedded S3 (cargo feature `dev`).
 #![cfg_attr(
@@ -68,3 +69,4 @@ pub mod run;
 pub mod server;
 pub mod storage;
 pub mod telemetry;
+mod totals;

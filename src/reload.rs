@@ -21,6 +21,7 @@ use crate::config::{self, Config, ConfigError};
 use crate::files::{Settled, read_bounded};
 use crate::run::{StartError, start_app};
 use crate::server::{Live, system_clock};
+use crate::totals::Totals;
 
 /// How often files are looked at. What has changed must be the same twice, so that a file is not read half written.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -51,16 +52,20 @@ pub(crate) struct Reloader {
     live: Arc<Live>,
     in_force: Config,
     hangup: Signal,
-    reloaded: u64,
-    refused: u64,
+    totals: Arc<Totals>,
 }
 
 impl Reloader {
     /// # Errors
     ///
     /// The system's, when SIGHUP cannot be caught.
-    pub(crate) fn new(source: config::Source, live: Arc<Live>, in_force: Config) -> std::io::Result<Self> {
-        Ok(Self { source, live, in_force, hangup: signal(SignalKind::hangup())?, reloaded: 0, refused: 0 })
+    pub(crate) fn new(
+        source: config::Source,
+        live: Arc<Live>,
+        in_force: Config,
+        totals: Arc<Totals>,
+    ) -> std::io::Result<Self> {
+        Ok(Self { source, live, in_force, hangup: signal(SignalKind::hangup())?, totals })
     }
 
     pub(crate) async fn follow(mut self) {
@@ -91,7 +96,6 @@ impl Reloader {
     async fn reload(&mut self) {
         match self.replacement().await {
             Ok((config, app)) => {
-                self.reloaded = self.reloaded.saturating_add(1);
                 for key in needs_restart(&self.in_force, &config) {
                     tracing::warn!("{key} has changed, which counts after a restart");
                 }
@@ -100,15 +104,13 @@ impl Reloader {
                 }
                 self.live.replace(app);
                 self.in_force = config;
-                tracing::info!(reloaded = self.reloaded, "the configuration was read again and is in force");
+                let reloaded = self.totals.reloaded(system_clock());
+                tracing::info!(reloaded, "the configuration was read again and is in force");
             }
             Err(error) => {
-                self.refused = self.refused.saturating_add(1);
+                let refused = self.totals.reload_refused();
                 let reason = error.to_string().replace('\n', "; ");
-                tracing::error!(
-                    refused = self.refused,
-                    "the configuration is not used, the last one stays in force: {reason}"
-                );
+                tracing::error!(refused, "the configuration is not used, the last one stays in force: {reason}");
             }
         }
     }
@@ -117,7 +119,7 @@ impl Reloader {
         let source = self.source.clone();
         let read = tokio::task::spawn_blocking(move || source.load()).await;
         let config = read.map_err(|_| ReloadError::Ending)??;
-        let app = Arc::new(start_app(&config, self.live.app().audit()).await?);
+        let app = Arc::new(start_app(&config, self.live.app().audit(), &self.totals).await?);
         settle(&app).await?;
         Ok((config, app))
     }

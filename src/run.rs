@@ -16,6 +16,7 @@ use crate::reload::Reloader;
 use crate::server::{Service, TlsError, descriptors_for, system_clock};
 use crate::storage::{Backend, ClientError};
 use crate::telemetry::audit::Audit;
+use crate::totals::Totals;
 
 /// How long lines of the audit log are waited for at the end, and then traces.
 const LAST_LINES: Duration = Duration::from_secs(2);
@@ -97,27 +98,37 @@ pub async fn run(config: &Config, source: Option<config::Source>, listener: TcpL
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    let totals = Arc::new(Totals::new(system_clock()));
     let audit = Arc::new(Audit::start(&config.telemetry.audit).map_err(|error| no_audit(config, &error))?);
-    serve_app(start_app(config, audit).await?, config, source, listener).await
+    serve_app(start_app(config, audit, &totals).await?, config, totals, source, listener).await
 }
 
 /// The same with a service that was set up before.
 pub(crate) async fn serve_app(
     app: App,
     config: &Config,
+    totals: Arc<Totals>,
     source: Option<config::Source>,
     listener: TcpListener,
 ) -> Result<(), StartError> {
     let app = Arc::new(app);
     let settings = within_descriptors(&config.server);
-    let service = Service::new(app, &settings, system_clock)?.told_to(Supervisor::of_environment());
+    let service = Service::new(app, &settings, system_clock)?
+        .told_to(Supervisor::of_environment())
+        .counting_in(Arc::clone(&totals));
     let audit = service.live().app().audit();
     let stop = stop_signal()?;
     ignore(SignalKind::user_defined1(), "SIGUSR1")?;
     ignore(SignalKind::user_defined2(), "SIGUSR2")?;
     match source {
-        Some(source) => _ = tokio::spawn(Reloader::new(source, service.live(), config.clone())?.follow()),
+        Some(source) => _ = tokio::spawn(Reloader::new(source, service.live(), config.clone(), totals)?.follow()),
         None => ignore(SignalKind::hangup(), "SIGHUP")?,
+    }
+    if let Some(address) = config.telemetry.metrics_listen {
+        let listener = bind(address).await?;
+        tracing::info!(address = %listener.local_addr()?, "metrics are told");
+        // Not ended by the signal: while the service drains, it is asked how that goes.
+        tokio::spawn(service.scrape().serve(listener));
     }
     let tls = settings.tls.is_some();
     tracing::info!(address = %listener.local_addr()?, tls, version = env!("CARGO_PKG_VERSION"), "listening");
@@ -133,15 +144,15 @@ pub(crate) async fn serve_app(
     Ok(())
 }
 
-/// All that answers requests, and what runs beside it.
-pub(crate) async fn start_app(config: &Config, audit: Arc<Audit>) -> Result<App, StartError> {
+/// All that answers requests, and what runs beside it, adding to what was counted before.
+pub(crate) async fn start_app(config: &Config, audit: Arc<Audit>, totals: &Totals) -> Result<App, StartError> {
     let mut storages = Vec::new();
     for storage in config.all_storages() {
-        storages.push(Backend::start(storage, system_clock)?);
+        storages.push(Backend::start_counting(storage, system_clock, totals.storage(&storage.name))?);
         verify(config, storage).await?;
     }
-    let identity = Authenticator::start(&config.auth)?;
-    Ok(App::new(config, identity, storages).audited_by(audit))
+    let identity = Authenticator::start_counting(&config.auth, Arc::clone(&totals.identity))?;
+    Ok(App::new(config, identity, storages).audited_by(audit).counting_in(Arc::clone(&totals.requests)))
 }
 
 fn no_audit(config: &Config, error: &io::Error) -> StartError {

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::io::Cursor;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes};
@@ -50,11 +50,12 @@ struct Trace {
     span: Span,
     /// For the log only: why it failed.
     cause: Option<String>,
+    route: Option<&'static Route>,
 }
 
 impl Trace {
     fn of(headers: &HeaderMap) -> Self {
-        Self { caller: None, context: TraceContext::of(headers), span: Span::none(), cause: None }
+        Self { caller: None, route: None, context: TraceContext::of(headers), span: Span::none(), cause: None }
     }
 
     /// What those who are called for it may know.
@@ -104,10 +105,16 @@ impl App {
         };
         let reply = outcome.unwrap_or_else(|error| {
             trace.cause = cause(&error);
+            self.counts.failed(&error);
             error.into_reply(id.as_str())
         });
         spans::end_request(&trace.span, reply.status, reply.code);
-        log(&parts, &reply, &id, &trace, started);
+        // Once, for both: the clock costs as much as the rest of either.
+        let took = started.elapsed();
+        log(&parts, &reply, &id, &trace, took);
+        // Of those that came to no route, the path may be known all the same.
+        let route = trace.route.or_else(|| self.rows_at(parts.uri.path()).next());
+        self.counts.answered(route, &parts.method, (reply.status, reply.code), took);
 
         self.server.cors.apply(origin, &mut headers);
         finish(reply, id, headers, parts.method == Method::HEAD)
@@ -120,6 +127,7 @@ impl App {
     {
         self.check_request_line(parts)?;
         let route = self.route(parts)?;
+        trace.route = Some(route);
         if !matches!(route.endpoint, Endpoint::Open(_)) {
             call.minutes.begin(route);
             trace.span = spans::request((route.method, route.path), call.request_id, trace.context.as_ref());
@@ -315,7 +323,7 @@ pub(super) fn cause(error: &ApiError) -> Option<String> {
     }
 }
 
-fn log(parts: &Parts, reply: &Reply, id: &RequestId, trace: &Trace, started: Instant) {
+fn log(parts: &Parts, reply: &Reply, id: &RequestId, trace: &Trace, took: Duration) {
     let (method, path) = (Escaped(parts.method.as_str()), Escaped(parts.uri.path()));
     let status = reply.status.as_u16();
     tracing::info!(
@@ -327,7 +335,7 @@ fn log(parts: &Parts, reply: &Reply, id: &RequestId, trace: &Trace, started: Ins
         code = Some(reply.code).filter(|code| !code.is_empty()),
         cause = trace.cause.as_deref(),
         sub = trace.caller.as_ref().and_then(|caller| caller.subject()).map(|sub| display(Escaped(sub))),
-        duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         "{method} {path} {status}"
     );
 }

@@ -27,6 +27,7 @@ impl App {
     pub fn internal_error(&self, fallback: &Fallback, panics: u64) -> Response<AnswerBody> {
         let headers: HeaderMap = fallback.id.iter().map(|id| (X_REQUEST_ID, id.clone())).collect();
         let id = RequestId::of(&headers);
+        self.counts.panicked();
         tracing::error!(request_id = id.as_str(), panics, "a request ended in a panic; its caller got a 500");
         let mut headers = HeaderMap::new();
         self.server.cors.apply(fallback.origin.as_ref(), &mut headers);

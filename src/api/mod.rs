@@ -17,7 +17,9 @@ mod audited;
 mod batch;
 mod call;
 mod cors;
+mod counts;
 mod credential;
+mod described;
 mod dispatch;
 mod error;
 mod fault;
@@ -46,6 +48,7 @@ use crate::storage::Backend;
 use crate::telemetry::audit::Audit;
 
 pub use call::Call;
+pub use counts::RequestCounts;
 pub use error::{ApiError, CODES};
 pub use fault::Fallback;
 pub use reply::{AnswerBody, Reply};
@@ -74,6 +77,7 @@ pub struct App {
     limits: Limits,
     audit: Arc<Audit>,
     draining: AtomicBool,
+    counts: Arc<RequestCounts>,
     #[cfg(feature = "dev")]
     pages: Option<Pages>,
 }
@@ -109,6 +113,7 @@ impl App {
             limits: Limits::new(&config.limits),
             audit: Arc::new(Audit::off()),
             draining: AtomicBool::new(false),
+            counts: Arc::default(),
             #[cfg(feature = "dev")]
             pages: None,
         }
@@ -124,6 +129,12 @@ impl App {
     #[must_use]
     pub fn audit(&self) -> Arc<Audit> {
         Arc::clone(&self.audit)
+    }
+
+    /// The same, adding to these counts.
+    #[must_use]
+    pub(crate) fn counting_in(self, counts: Arc<RequestCounts>) -> Self {
+        Self { counts, ..self }
     }
 
     /// The same with pages beside it.

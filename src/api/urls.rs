@@ -202,7 +202,8 @@ pub(super) fn signed_download<'a>(
         Some(_) => return Err(ApiError::InvalidRequest("method must be GET or HEAD".into())),
     };
     let named = (request.key.as_deref(), request.url.as_deref());
-    app.decided((caller, call), operation, named, |granted| download(app, granted, request, call.now))
+    let signed = app.decided((caller, call), operation, named, |granted| download(app, granted, request, call.now))?;
+    Ok(given_out(signed))
 }
 
 fn download<'a>(
@@ -254,7 +255,10 @@ pub(super) fn signed_upload<'a>(
     call: &Call<'_>,
 ) -> Result<Signed<'a>, ApiError> {
     let named = (request.key.as_deref(), request.url.as_deref());
-    app.decided((caller, call), Operation::Upload, named, |granted| upload(app, caller, granted, request, call.now))
+    let sign = |granted| upload(app, caller, granted, request, call.now);
+    let signed = given_out(app.decided((caller, call), Operation::Upload, named, sign)?);
+    signed.granted.1.counts.promised(request.content_length.unwrap_or_default());
+    Ok(signed)
 }
 
 fn upload<'a>(
@@ -301,7 +305,7 @@ pub(super) fn signed_delete<'a>(
     let named = (request.key.as_deref(), request.url.as_deref());
     let terms = Terms { expires_secs: app.upload.clamp(request.expires_in), ..Terms::default() };
     let sign = |granted| signed(granted, UploadHeaders::default(), &terms, call.now);
-    app.decided((caller, call), Operation::DeleteUrl, named, sign)
+    Ok(given_out(app.decided((caller, call), Operation::DeleteUrl, named, sign)?))
 }
 
 /// `POST /v1/sign/download`
@@ -326,6 +330,16 @@ fn signed<'a>(
     let url = granted.1.signers.presign(&granted.0, &Terms { headers: &headers.borrowed(), ..*terms }, now)?;
     let link = Link::Signed { url, promised_secs: terms.expires_secs };
     Ok(Signed { granted, headers, link })
+}
+
+/// Counts a URL that its caller gets.
+fn given_out(signed: Signed<'_>) -> Signed<'_> {
+    let (grant, storage) = &signed.granted;
+    match signed.link {
+        Link::Signed { .. } => storage.counts.minted(grant.action()),
+        Link::Public(_) => storage.counts.told_public(),
+    }
+    signed
 }
 
 /// The headers that a page has to set: those that are bound, less what only the browser sets.

@@ -405,4 +405,6 @@ pub struct Telemetry {
     pub audit: AuditRules,
     /// The exporter of traces, if there is one. Never without the cargo feature `otlp`.
     pub otlp: Option<OtlpRules>,
+    /// Where metrics are to be had, if anywhere.
+    pub metrics_listen: Option<SocketAddr>,
 }

@@ -21,6 +21,7 @@ use crate::run::{StartError, bind, serve_app, start_app};
 use crate::server::system_clock;
 use crate::telemetry::audit::Audit;
 use crate::telemetry::logs;
+use crate::totals::Totals;
 use guide::Guide;
 use playground::Playground;
 
@@ -122,8 +123,9 @@ pub async fn dev(options: &Options, out: &mut impl io::Write) -> Result<(), DevE
     write!(out, "{guide}")?;
     out.flush()?;
     let pages = Playground::new(address, s3_address, &options.store, &token, &folder.path().display().to_string());
-    let app = start_app(&config, Arc::new(Audit::off())).await?.with_pages(Box::new(pages));
-    Ok(serve_app(app, &config, None, listener).await?)
+    let totals = Arc::new(Totals::new(system_clock()));
+    let app = start_app(&config, Arc::new(Audit::off()), &totals).await?.with_pages(Box::new(pages));
+    Ok(serve_app(app, &config, totals, None, listener).await?)
 }
 
 /// The access key of the embedded S3.

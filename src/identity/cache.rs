@@ -10,6 +10,7 @@ use std::fmt;
 use quick_cache::Weighter;
 use quick_cache::sync::{Cache, GuardResult};
 
+use super::IdentityCounts;
 use crate::domain::token::{TokenError, Verified};
 
 /// What an entry takes besides its token, roughly: the caller and the bookkeeping.
@@ -74,23 +75,31 @@ impl TokenCache {
         &self,
         token: &str,
         generation: u64,
+        counts: &IdentityCounts,
         verify: impl FnOnce() -> Result<Verified, TokenError>,
     ) -> Result<Verified, TokenError> {
         loop {
             match self.0.get_value_or_guard(token, None) {
-                GuardResult::Value(entry) if entry.generation == generation => return Ok(entry.verified),
+                GuardResult::Value(entry) if entry.generation == generation => {
+                    counts.cache_hits.add();
+                    return Ok(entry.verified);
+                }
                 // Verified under keys that are no longer in force, or by a request that still saw them.
                 GuardResult::Value(_) => {
                     self.0.remove(token);
                 }
                 GuardResult::Guard(guard) => {
                     // On a refusal the guard is dropped, and whoever waits verifies for itself.
+                    counts.cache_misses.add();
                     let verified = verify()?;
                     // A failure means that the entry was removed meanwhile: then it is not kept.
                     let _ = guard.insert(Entry { generation, verified: verified.clone() });
                     return Ok(verified);
                 }
-                GuardResult::Timeout => return verify(),
+                GuardResult::Timeout => {
+                    counts.cache_misses.add();
+                    return verify();
+                }
             }
         }
     }

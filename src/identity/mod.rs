@@ -11,6 +11,8 @@
 
 mod address;
 mod cache;
+mod counts;
+mod described;
 mod fetch;
 mod files;
 mod remote;
@@ -36,6 +38,7 @@ use remote::{Keys, Remote};
 
 pub use address::{AddressProblem, check_address};
 pub use cache::CacheLimits;
+pub use counts::IdentityCounts;
 pub use fetch::{FetchError, fetch_key_set};
 
 /// How many requests wait for a fetch at once; the next one is told to come back.
@@ -70,6 +73,7 @@ pub struct Authenticator {
     cache: Option<TokenCache>,
     remotes: Vec<Arc<Remote>>,
     waiting: Semaphore,
+    counts: Arc<IdentityCounts>,
 }
 
 /// One set of keys and rules. A token that was verified under another one is verified again.
@@ -110,6 +114,7 @@ impl Authenticator {
             cache: TokenCache::new(limits),
             remotes: Vec::new(),
             waiting: Semaphore::new(MAX_WAITING),
+            counts: Arc::default(),
         }
     }
 
@@ -120,20 +125,26 @@ impl Authenticator {
     ///
     /// [`FetchError::Unreachable`] when the platform gives no TLS roots.
     pub fn start(auth: &Auth) -> Result<Arc<Self>, FetchError> {
+        Self::start_counting(auth, Arc::default())
+    }
+
+    /// The same, adding to these counts.
+    pub(crate) fn start_counting(auth: &Auth, counts: Arc<IdentityCounts>) -> Result<Arc<Self>, FetchError> {
         let parts = Parts {
             fixed: auth.keys.clone(),
             sources: auth.sources.iter().map(|source| source.first_keys.clone()).collect(),
             rules: auth.rules.clone(),
             revoked: auth.revoked.clone(),
         };
-        let mut authenticator = Self::of(parts, auth.cache);
+        let mut authenticator = Self { counts, ..Self::of(parts, auth.cache) };
         let mut fetchers = Vec::new();
         for (place, source) in auth.sources.iter().enumerate() {
             if let KeyLocation::File(_) = source.location {
                 continue;
             }
             let algorithms = algorithms_of_key_sets(&source.algorithms);
-            let remote = Arc::new(Remote::new(source.name(), algorithms, auth.fetch.cooldown));
+            let counts = authenticator.counts.source(remote::label(&source.name()));
+            let remote = Arc::new(Remote::new(source.name(), algorithms, auth.fetch.cooldown, counts));
             let fetcher = Fetcher::new(source.clone(), auth.fetch).map_err(FetchError::Unreachable)?;
             authenticator.remotes.push(Arc::clone(&remote));
             fetchers.push((remote, place, fetcher));
@@ -256,8 +267,11 @@ impl Authenticator {
         let current = self.current.load();
         let rules = current.verifier.rules();
         let verified = match &self.cache {
-            None => current.verifier.verify_signed(token)?,
-            Some(cache) => cache.get_or_insert(token, current.number, || {
+            None => {
+                self.counts.cache_misses.add();
+                current.verifier.verify_signed(token)?
+            }
+            Some(cache) => cache.get_or_insert(token, current.number, &self.counts, || {
                 let verified = current.verifier.verify_signed(token)?;
                 // A token that does not hold now is a refusal, and those are not kept.
                 verified.caller_at(rules, now)?;

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::Authenticator;
+use super::counts::SourceCounts;
 use super::fetch::{FetchError, Fetcher};
 use crate::config::FetchRules;
 use crate::domain::token::KeySet;
@@ -42,6 +43,13 @@ struct Progress {
     /// When a token last caused a fetch. Those that time causes do not count, or a rotation
     /// just after the start would be noticed late.
     last_asked: Option<Instant>,
+    /// When the last good answer came.
+    confirmed: Option<Instant>,
+}
+
+/// See [`Remote::label`].
+pub(super) fn label(name: &str) -> &str {
+    name.split('?').next().unwrap_or_default()
 }
 
 /// The state of one source, as requests see it.
@@ -52,12 +60,24 @@ pub(super) struct Remote {
     algorithms: Vec<Algorithm>,
     cooldown: Duration,
     progress: watch::Sender<Progress>,
+    pub(super) counts: Arc<SourceCounts>,
 }
 
 impl Remote {
-    pub(super) fn new(name: String, algorithms: Vec<Algorithm>, cooldown: Duration) -> Self {
-        let start = Progress { ended: 0, fetching: true, failed: false, keys: Keys::Never, last_asked: None };
-        Self { name, algorithms, cooldown, progress: watch::Sender::new(start) }
+    pub(super) fn new(name: String, algorithms: Vec<Algorithm>, cooldown: Duration, counts: Arc<SourceCounts>) -> Self {
+        let start =
+            Progress { ended: 0, fetching: true, failed: false, keys: Keys::Never, last_asked: None, confirmed: None };
+        Self { name, algorithms, cooldown, progress: watch::Sender::new(start), counts }
+    }
+
+    /// What metrics call it: its name without a query, which may hold a key.
+    pub(super) fn label(&self) -> &str {
+        label(&self.name)
+    }
+
+    /// How long ago the last good answer came.
+    pub(super) fn age(&self) -> Option<Duration> {
+        self.progress.borrow().confirmed.map(|at| at.elapsed())
     }
 
     /// Whether a token with this algorithm could be signed by a key from here.
@@ -109,10 +129,14 @@ impl Remote {
     }
 
     fn ended(&self, failed: bool, keys: Keys) {
+        if failed { &self.counts.failures } else { &self.counts.refreshes }.add();
         self.progress.send_modify(|progress| {
             progress.ended = progress.ended.wrapping_add(1);
             progress.fetching = false;
             progress.failed = failed;
+            if !failed {
+                progress.confirmed = Some(Instant::now());
+            }
             progress.keys = keys;
         });
     }

@@ -33,7 +33,7 @@ fn token(secret: &[u8], store: &str, ttl_secs: u32) -> String {
 
 /// Whether the cache answers for a token without asking for it to be verified.
 fn remembered(cache: &TokenCache, token: &str, generation: u64) -> bool {
-    cache.get_or_insert(token, generation, || Err(TokenError::Signature)).is_ok()
+    cache.get_or_insert(token, generation, &IdentityCounts::default(), || Err(TokenError::Signature)).is_ok()
 }
 
 fn cache_of(authenticator: &Authenticator) -> &TokenCache {
@@ -87,9 +87,9 @@ fn an_entry_of_older_keys_does_not_count() {
     let cache = TokenCache::new(LIMITS).unwrap();
     let token = token(SECRET, "s1", 60);
     let verify = || verifier(&[SECRET]).verify_signed(&token);
-    cache.get_or_insert(&token, 0, verify).unwrap();
+    cache.get_or_insert(&token, 0, &IdentityCounts::default(), verify).unwrap();
     assert!(!remembered(&cache, &token, 1));
-    cache.get_or_insert(&token, 1, verify).unwrap();
+    cache.get_or_insert(&token, 1, &IdentityCounts::default(), verify).unwrap();
     assert!(remembered(&cache, &token, 1));
 }
 
@@ -134,7 +134,7 @@ fn many_first_uses_at_once_are_one_verification() {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 start.wait();
-                assert!(cache.get_or_insert(&token, 0, verify).is_ok());
+                assert!(cache.get_or_insert(&token, 0, &IdentityCounts::default(), verify).is_ok());
             });
         }
     });

@@ -19,6 +19,11 @@ impl Gate {
         Self { taken: AtomicUsize::new(0), most }
     }
 
+    /// How many are taken, and how many there are.
+    pub(super) fn taken(&self) -> (usize, usize) {
+        (self.taken.load(Ordering::Relaxed).min(self.most), self.most)
+    }
+
     /// A place, if there is one. Of two that come for the last at the same moment, both may be sent away; never more
     /// than `most` get in.
     pub(super) fn enter(&self) -> Option<Permit<'_>> {

@@ -171,6 +171,18 @@ impl Limits {
         uploads.charge(key, bytes).map_err(|wait| Limited::Quota { wait })
     }
 
+    /// How many requests are being answered, and how many may be.
+    #[must_use]
+    pub fn in_flight(&self) -> (usize, usize) {
+        self.requests.taken()
+    }
+
+    /// How many of them wait for the bucket, and how many may.
+    #[must_use]
+    pub fn at_bucket(&self) -> (usize, usize) {
+        self.bucket_calls.taken()
+    }
+
     /// How many stores and subjects are remembered, each limit counted by itself.
     #[must_use]
     pub fn tracked(&self) -> usize {

@@ -14,7 +14,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeou
 use super::Service;
 use super::caps::{Caps, Over};
 use super::connection::Connections;
-use super::counts::Occasionally;
+use super::counts::{Occasionally, Open};
 use super::door::{Door, Verdict};
 
 /// After an accept that failed because something ran out: doubled from the first to the second.
@@ -140,11 +140,11 @@ impl<'a> Acceptor<'a> {
         let counts = &self.service.counts;
         match self.caps.admit(peer.ip()) {
             Ok(place) => {
-                counts.accepted.add();
+                let open = Open::count(counts);
                 let served = Arc::clone(&self.connections).serve(stream, self.closing.clone());
                 tokio::spawn(async move {
                     served.await;
-                    drop(place);
+                    drop((place, open));
                 });
             }
             // Dropped, and so closed: an answer would cost what there is not.

@@ -1,5 +1,6 @@
 //! What happened to connections, in numbers, and lines about it that cannot flood the log.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use tokio::time::Instant;
 pub struct Counts {
     /// Connections that were served.
     pub accepted: Count,
+    /// Those of them that have ended.
+    pub ended: Count,
     /// Connections closed at once because of `server.max_connections`.
     pub over_total: Count,
     /// Connections closed at once because of `server.max_connections_per_address`.
@@ -26,6 +29,33 @@ pub struct Counts {
     pub timed_out: Count,
     /// Requests that ended in a panic, and were answered with 500.
     pub panics: Count,
+}
+
+impl Counts {
+    /// Connections that are served now.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        // In this order, so that one that begins in between is not more than there are.
+        let ended = self.ended.get();
+        self.accepted.get().saturating_sub(ended)
+    }
+}
+
+/// A connection that is served, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Open(Arc<Counts>);
+
+impl Open {
+    pub(super) fn count(counts: &Arc<Counts>) -> Self {
+        counts.accepted.add();
+        Self(Arc::clone(counts))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.ended.add();
+    }
 }
 
 /// One of them.

@@ -7,6 +7,7 @@
 //! tls         the handshake, and the files that are followed
 //! connection  HTTP/1 and HTTP/2 over one connection; a panic is the caller's alone
 //! live        the service itself, which may be replaced
+//! scrape      `/metrics`, the one other listener
 //! phases      what a connection is doing and how long it may
 //! watched     tells the phases what happens on the socket
 //! process     what the process may do, and root
@@ -21,6 +22,7 @@ mod lag;
 mod live;
 mod phases;
 mod process;
+mod scrape;
 mod tls;
 mod watched;
 
@@ -32,10 +34,12 @@ use tokio::net::TcpListener;
 
 use crate::api::App;
 use crate::config::{Server, Supervisor};
+use crate::totals::Totals;
 
 pub use counts::Counts;
 pub use live::Live;
 pub use process::{descriptors_for, harden, is_root, log_panics};
+pub use scrape::Scrape;
 pub(crate) use tls::read_pair;
 pub use tls::{FollowedTls, TlsError};
 
@@ -56,6 +60,7 @@ pub struct Service {
     supervisor: Supervisor,
     tls: Option<Arc<FollowedTls>>,
     counts: Arc<Counts>,
+    totals: Arc<Totals>,
 }
 
 impl Service {
@@ -73,6 +78,7 @@ impl Service {
             supervisor: Supervisor::none(),
             tls: tls.transpose()?,
             counts: Arc::default(),
+            totals: Arc::new(Totals::new(clock())),
         })
     }
 
@@ -80,6 +86,24 @@ impl Service {
     #[must_use]
     pub fn told_to(self, supervisor: Supervisor) -> Self {
         Self { supervisor, ..self }
+    }
+
+    /// Adds to these counts.
+    #[must_use]
+    pub(crate) fn counting_in(self, totals: Arc<Totals>) -> Self {
+        Self { totals, ..self }
+    }
+
+    /// The service in numbers.
+    #[must_use]
+    pub fn scrape(&self) -> Scrape {
+        Scrape {
+            live: self.live(),
+            counts: self.counts(),
+            totals: Arc::clone(&self.totals),
+            clock: self.clock,
+            max_connections: self.settings.max_connections,
+        }
     }
 
     /// Where the service can be replaced.

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::answer::Answer;
 use super::breaker::{Admission, Breaker, Change};
 use super::client::{BucketClient, BucketError, bucket_error};
+use super::counts::Operation;
 use super::retry::{Budget, Outcome};
 use crate::outbound;
 use crate::telemetry::spans;
@@ -37,6 +38,16 @@ impl Condition {
     fn lock(&self) -> MutexGuard<'_, (Breaker, Budget)> {
         // Whole after each statement, so a panic elsewhere leaves nothing half done.
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the bucket is taken for down.
+    pub(super) fn is_open(&self) -> bool {
+        self.lock().0.is_open()
+    }
+
+    /// How many attempts after a first one may be made now.
+    pub(super) fn retries_left(&self) -> f64 {
+        self.lock().1.left()
     }
 
     fn admit(&self, now: Instant) -> Admission {
@@ -78,13 +89,20 @@ pub(super) struct Span {
     ends: Instant,
     /// How long an attempt may take to be answered at all.
     first_byte: Duration,
+    operation: Operation,
 }
 
 impl Span {
     /// For a call that takes the bucket its time: `within` is for everything, and all of it may pass in silence.
     pub(super) fn within(now: Timestamp, within: Duration) -> Self {
         let began = Instant::now();
-        Self { now, began, ends: began.checked_add(within).unwrap_or(began), first_byte: within }
+        let ends = began.checked_add(within).unwrap_or(began);
+        Self { now, began, ends, first_byte: within, operation: Operation::Other }
+    }
+
+    /// Spent on this.
+    pub(super) const fn of(self, operation: Operation) -> Self {
+        Self { operation, ..self }
     }
 
     /// What an attempt that begins at this moment is dated.
@@ -103,7 +121,7 @@ impl BucketClient {
     pub(super) fn span(&self, now: Timestamp) -> Span {
         let began = Instant::now();
         let ends = began.checked_add(self.call_timeout).unwrap_or(began);
-        Span { now, began, ends, first_byte: self.first_byte_timeout }
+        Span { now, began, ends, first_byte: self.first_byte_timeout, operation: Operation::Other }
     }
 
     /// The bucket's answer, after another attempt or two where that may help. `sign` makes each attempt anew, because a
@@ -114,8 +132,10 @@ impl BucketClient {
         most: usize,
         sign: impl Fn(Timestamp) -> Result<RequestBuilder, BucketError>,
     ) -> Result<Answer, BucketError> {
-        let first = sign(span.date())?;
-        if let Admission::Refused(wait) = self.condition.admit(Instant::now()) {
+        let began = Instant::now();
+        let first = sign(span.date()).inspect_err(|_| self.counts.call_not_made(span.operation))?;
+        if let Admission::Refused(wait) = self.condition.admit(began) {
+            self.counts.call_not_made(span.operation);
             return Err(BucketError::TakenForDown { wait });
         }
         let mut request = first;
@@ -125,10 +145,16 @@ impl BucketClient {
             let (answer, outcome) = self.attempt(request, most, made, span).await;
             let asked = answer.as_ref().ok().and_then(Answer::retry_after);
             match outcome.pause(made, dice(), asked, span.left()) {
-                Some(pause) if self.condition.may_repeat() => sleep(pause).await,
-                _ => return answer,
+                Some(pause) if self.condition.may_repeat() => {
+                    self.counts.retries.add();
+                    sleep(pause).await;
+                }
+                _ => {
+                    self.counts.call_ended(span.operation, outcome, began.elapsed());
+                    return answer;
+                }
             }
-            request = sign(span.date())?;
+            request = sign(span.date()).inspect_err(|_| self.counts.call_not_made(span.operation))?;
         }
     }
 
@@ -142,7 +168,9 @@ impl BucketClient {
     ) -> Result<Answer, BucketError> {
         // It stands in for the next probe of an open breaker, when one is due.
         self.condition.admit(Instant::now());
-        self.attempt(request, most, 1, span).await.0
+        let (answer, outcome) = self.attempt(request, most, 1, span).await;
+        self.counts.call_ended(span.operation, outcome, span.began.elapsed());
+        answer
     }
 
     async fn attempt(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{BucketClient, ClientError, HealthMonitor, Provider, Signers};
+use super::{BucketClient, ClientError, HealthMonitor, Provider, Signers, StorageCounts};
 use crate::config::Storage;
 use crate::domain::upload::UploadRules;
 
@@ -25,6 +25,8 @@ pub struct Backend {
     pub bucket: Arc<BucketClient>,
     /// The bucket's last answer to the probe.
     pub health: HealthMonitor,
+    /// What is counted of it.
+    pub counts: Arc<StorageCounts>,
 }
 
 impl Backend {
@@ -38,7 +40,17 @@ impl Backend {
     ///
     /// Outside a tokio runtime.
     pub fn start(storage: &Storage, clock: fn() -> Timestamp) -> Result<Self, ClientError> {
-        Self::with_health(storage, clock, |bucket| HealthMonitor::start(bucket, storage.probe_interval, clock))
+        Self::start_counting(storage, clock, Arc::default())
+    }
+
+    /// The same, adding to these counts.
+    pub(crate) fn start_counting(
+        storage: &Storage,
+        clock: fn() -> Timestamp,
+        counts: Arc<StorageCounts>,
+    ) -> Result<Self, ClientError> {
+        let monitor = |bucket| HealthMonitor::start(bucket, storage.probe_interval, clock);
+        Self::with(storage, clock, counts, monitor)
     }
 
     /// The same with another monitor.
@@ -51,8 +63,18 @@ impl Backend {
         clock: fn() -> Timestamp,
         monitor: impl FnOnce(Arc<BucketClient>) -> HealthMonitor,
     ) -> Result<Self, ClientError> {
-        let signers = Signers::start(storage, clock)?;
-        let bucket = Arc::new(BucketClient::new(storage, Arc::clone(&signers))?);
+        Self::with(storage, clock, Arc::default(), monitor)
+    }
+
+    fn with(
+        storage: &Storage,
+        clock: fn() -> Timestamp,
+        counts: Arc<StorageCounts>,
+        monitor: impl FnOnce(Arc<BucketClient>) -> HealthMonitor,
+    ) -> Result<Self, ClientError> {
+        let signers = Signers::start_counting(storage, &storage.public_address, clock, &counts)?;
+        let client = BucketClient::new(storage, Arc::clone(&signers))?;
+        let bucket = Arc::new(client.counting_in(Arc::clone(&counts)));
         Ok(Self {
             name: storage.name.clone(),
             provider: storage.provider,
@@ -61,6 +83,7 @@ impl Backend {
             signers,
             health: monitor(Arc::clone(&bucket)),
             bucket,
+            counts,
         })
     }
 }

@@ -14,10 +14,11 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use rusty_s3::S3Action as _;
 use url::Url;
 
-use super::Signers;
 use super::answer::{Answer, MAX_ERROR_BODY_BYTES, Refusal, http_date};
 use super::attempts::Condition;
+use super::counts::Operation;
 use super::credentials::Held;
+use super::{Signers, StorageCounts};
 use crate::config::{Addressing, Storage};
 use crate::domain::policy::{Action, Grant};
 use crate::outbound;
@@ -91,6 +92,7 @@ pub struct BucketClient {
     /// It has refused to delete many objects by one call, as some servers do.
     pub(super) lacks_delete_many: AtomicBool,
     pub(super) condition: Condition,
+    pub(super) counts: Arc<StorageCounts>,
 }
 
 /// The storage settings cannot be used for calls.
@@ -128,7 +130,13 @@ impl BucketClient {
             all_versions: storage.delete_all_versions,
             lacks_delete_many: AtomicBool::new(false),
             condition: Condition::unknown(),
+            counts: Arc::default(),
         })
+    }
+
+    /// The same, adding to these counts.
+    pub(super) fn counting_in(self, counts: Arc<StorageCounts>) -> Self {
+        Self { counts, ..self }
     }
 
     /// The name that the object has in the bucket.
@@ -163,7 +171,7 @@ impl BucketClient {
             let call = self.bucket.delete_object(Some(held.credentials()), &name);
             Ok(self.http.request(Method::DELETE, call.sign_with_time(held.life(OWN_URL_LIFE, now), &now)))
         };
-        deleted(self.call(self.span(now), MAX_ERROR_BODY_BYTES, sign).await?)
+        deleted(self.call(self.span(now).of(Operation::Delete), MAX_ERROR_BODY_BYTES, sign).await?)
     }
 
     /// What the bucket knows of the object, or nothing when it is not there.
@@ -187,7 +195,7 @@ impl BucketClient {
             let url = call.sign_with_time(held.life(OWN_URL_LIFE, now), &now);
             Ok(self.http.request(Method::HEAD, url).header(CHECKSUM_MODE, "ENABLED"))
         };
-        let answer = self.call(self.span(now), MAX_ERROR_BODY_BYTES, sign).await?;
+        let answer = self.call(self.span(now).of(Operation::Head), MAX_ERROR_BODY_BYTES, sign).await?;
         match answer.status {
             // H18: no object without a length, and an etag or a date; an answer that leaves them out is somebody else's.
             StatusCode::OK => {
@@ -205,7 +213,8 @@ impl BucketClient {
         let name = self.object_name(key);
         let call = self.bucket.get_object(Some(held.credentials()), &name);
         let url = call.sign_with_time(held.life(OWN_URL_LIFE, now), &now);
-        let answer = self.call_once(self.span(now), MAX_ERROR_BODY_BYTES, self.http.request(Method::GET, url)).await?;
+        let span = self.span(now).of(Operation::Probe);
+        let answer = self.call_once(span, MAX_ERROR_BODY_BYTES, self.http.request(Method::GET, url)).await?;
         let date = answer.headers.get(DATE).and_then(|date| http_date(date.to_str().ok()?));
         Ok(Probed { refusal: Refusal { status: answer.status, code: answer.code() }, date })
     }

@@ -20,6 +20,7 @@ use serde::Deserialize;
 
 use super::answer::{Answer, loggable_code};
 use super::client::{BucketClient, BucketError};
+use super::counts::Operation;
 use crate::domain::policy::{Action, Grant};
 
 /// S3 takes no more keys at once.
@@ -118,7 +119,7 @@ impl BucketClient {
             let call = self.http.request(Method::POST, url).header(CONTENT_TYPE, "application/xml");
             Ok(call.header(CONTENT_MD5, &md5).body(body.clone()))
         };
-        let answer = self.call(self.span(now), most, sign).await?;
+        let answer = self.call(self.span(now).of(Operation::DeleteMany), most, sign).await?;
         if is_unknown_call(&answer) {
             self.lacks_delete_many.store(true, Ordering::Relaxed);
             return Ok(None);

@@ -6,7 +6,7 @@
 //! reads the lifecycle document.
 //!
 //! `client`, `deletes`, `multipart` and `versions` say what is asked, `attempts` how often, as `retry` and `breaker` decide it, and `answer` what
-//! came back.
+//! came back. `counts` counts, and `described` tells it to operators.
 
 mod answer;
 mod attempts;
@@ -14,8 +14,10 @@ mod backend;
 mod breaker;
 mod client;
 mod cors;
+mod counts;
 mod credentials;
 mod deletes;
+mod described;
 mod lifecycle;
 mod multipart;
 mod probe;
@@ -28,6 +30,7 @@ pub(crate) use answer::{element, http_date, read_body};
 pub use backend::Backend;
 pub use client::{BucketClient, BucketError, ClientError, ObjectInfo};
 pub(crate) use client::{bucket_error, http_client};
+pub use counts::StorageCounts;
 pub(crate) use credentials::KeyInForce;
 pub use credentials::Signers;
 pub(crate) use deletes::MAX_DELETES;
@@ -35,6 +38,7 @@ pub use deletes::deletes_of;
 pub(crate) use lifecycle::stale_after_days;
 pub(crate) use multipart::{Completion, bare};
 pub use multipart::{UploadedPart, parts_of};
+pub(crate) use described::describe;
 pub(crate) use probe::judge;
 pub use probe::{Health, HealthMonitor, ProbeFailure};
 pub use provider::{PROVIDERS, Provider, RegionRule, Support};

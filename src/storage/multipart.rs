@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::answer::{Answer, MAX_ERROR_BODY_BYTES};
 use super::attempts::Span;
+use super::counts::Operation;
 use super::client::{BucketClient, BucketError, ObjectInfo};
 use crate::domain::capsule::MAX_UPLOAD_ID_BYTES;
 use crate::domain::parts::{MAX_PARTS, PartChecksum};
@@ -151,7 +152,7 @@ impl BucketClient {
             let call = self.object_call(grant, &[("uploads", "")], &headers, now)?;
             Ok(headers.iter().fold(call, |call, (name, value)| call.header(*name, *value)))
         };
-        let answer = self.call(self.span(now), MAX_ERROR_BODY_BYTES, sign).await?;
+        let answer = self.call(self.span(now).of(Operation::Multipart), MAX_ERROR_BODY_BYTES, sign).await?;
         match document(&answer) {
             Some(Document::Begun(begun)) if is_usable(&begun.upload_id) => Ok(begun.upload_id),
             _ => Err(answer.into_error("UnreadableUpload")),
@@ -170,7 +171,7 @@ impl BucketClient {
         now: Timestamp,
     ) -> Result<Option<Vec<UploadedPart>>, BucketError> {
         self.takes(grant, Action::ListParts)?;
-        let span = self.span(now);
+        let span = self.span(now).of(Operation::Multipart);
         let mut parts: Vec<UploadedPart> = Vec::new();
         loop {
             let after = parts.last().map_or(0, |part| part.number);
@@ -232,7 +233,7 @@ impl BucketClient {
             // The client's own timeout is for quick calls.
             Ok(call.timeout(completion.within).header(CONTENT_TYPE, "application/xml").body(body.clone()))
         };
-        let answer = self.call(Span::within(now, completion.within), MAX_ERROR_BODY_BYTES, sign).await?;
+        let answer = self.call(Span::within(now, completion.within).of(Operation::Multipart), MAX_ERROR_BODY_BYTES, sign).await?;
         match document(&answer) {
             Some(Document::Completed(completed)) => Ok(bare(&completed.etag).to_owned()),
             _ => Err(answer.into_error("UnreadableCompletion")),
@@ -263,7 +264,7 @@ impl BucketClient {
         self.takes(grant, Action::AbortMultipart)?;
         let query = [("uploadId", upload_id)];
         let sign = |now| self.object_call(grant, &query, &[], now);
-        let answer = self.call(self.span(now), MAX_ERROR_BODY_BYTES, sign).await?;
+        let answer = self.call(self.span(now).of(Operation::Multipart), MAX_ERROR_BODY_BYTES, sign).await?;
         let is_yes = answer.is_plain_success() && answer.is_blank();
         if is_yes || is_gone(&answer) { Ok(()) } else { Err(answer.into_error("")) }
     }

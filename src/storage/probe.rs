@@ -95,6 +95,7 @@ impl HealthMonitor {
             loop {
                 let (now, began) = (clock(), Instant::now());
                 let verdict = probe(&client, now).await;
+                client.counts.probe_took.set_duration(began.elapsed());
                 let before = sender.send_replace(Health { verdict, checked_at: Some(now) });
                 log_change(before.verdict, verdict);
                 let pause = if verdict.is_ok() { interval } else { interval.min(RETRY_AFTER_FAILURE) };
@@ -126,6 +127,7 @@ async fn probe(client: &BucketClient, now: Timestamp) -> Result<(), ProbeFailure
     match client.get_for_probe(SENTINEL_KEY, now).await {
         Ok(probed) => {
             let skew_secs = probed.date.map_or(0, |date| now.as_second().saturating_sub(date.as_second()));
+            client.counts.skew.set(skew_secs);
             warn_about_skew(skew_secs);
             let Refusal { status, code } = probed.refusal;
             if is_refused_for_its_date(&code, skew_secs) { Err(ProbeFailure::Clock) } else { judge(status, &code) }

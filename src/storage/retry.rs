@@ -86,6 +86,11 @@ impl Budget {
         Self { tenths: Self::FULL }
     }
 
+    /// How many attempts are in it.
+    pub(super) fn left(&self) -> f64 {
+        f64::from(self.tenths) / f64::from(Self::ATTEMPT)
+    }
+
     /// Takes one attempt out, if there is one.
     pub(super) fn take(&mut self) -> bool {
         let left = self.tenths.checked_sub(Self::ATTEMPT);

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::answer::MAX_ERROR_BODY_BYTES;
 use super::attempts::Span;
 use super::client::{BucketClient, BucketError, deleted};
+use super::counts::Operation;
 use crate::domain::policy::{Action, Grant};
 
 /// A page of versions; S3 gives no more at once.
@@ -81,7 +82,7 @@ impl BucketClient {
     pub(super) async fn delete_all_versions(&self, grant: &Grant, now: Timestamp) -> Result<(), BucketError> {
         let name = self.object_name(grant.key().as_str());
         // One deadline for all of it; a version that is not there any more counts as deleted.
-        let span = self.span(now);
+        let span = self.span(now).of(Operation::Versions);
         loop {
             let versions = self.versions(&name, span).await?;
             if versions.is_empty() {

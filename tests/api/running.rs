@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use filesync_signer::server::{Counts, Service};
+use filesync_signer::server::{Counts, Scrape, Service};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -19,6 +19,7 @@ pub(crate) struct Running {
     pub(crate) test: TestApp,
     pub(crate) address: std::net::SocketAddr,
     pub(crate) counts: Arc<Counts>,
+    pub(crate) scrape: Scrape,
     pub(crate) stop: oneshot::Sender<()>,
     pub(crate) served: JoinHandle<()>,
 }
@@ -33,11 +34,11 @@ pub(crate) async fn start_at(settings: &[(&str, &str)], clock: fn() -> jiff::Tim
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let service = Service::new(Arc::clone(&test.app), &test.config.server, clock).unwrap();
-    let counts = service.counts();
+    let (counts, scrape) = (service.counts(), service.scrape());
     let served = tokio::spawn(async move {
         service.serve(listener, async { _ = stopped.await }).await;
     });
-    Running { test, address, counts, stop, served }
+    Running { test, address, counts, scrape, stop, served }
 }
 
 impl Running {

@@ -12,7 +12,7 @@ use super::MAX_ENTRIES;
 use crate::api::dispatch::cause;
 use crate::api::objects::Described;
 use crate::api::urls::Signed;
-use crate::api::{ApiError, Call, Reply};
+use crate::api::{ApiError, App, Call, Reply};
 
 /// Holds a signed URL of usual length with its status.
 const USUAL_ENTRY_BYTES: usize = 768;
@@ -43,6 +43,11 @@ impl From<ApiError> for Entry<'_> {
 }
 
 impl Entry<'_> {
+    /// Of a success.
+    fn status(&self) -> StatusCode {
+        if let Self::Deleted = self { StatusCode::NO_CONTENT } else { StatusCode::OK }
+    }
+
     fn failure(&self) -> Option<&ApiError> {
         if let Self::Failed(error) = self { Some(error) } else { None }
     }
@@ -92,8 +97,9 @@ impl<'a> Entries<'a> {
     }
 
     /// 200, because the batch was read and each entry says its own.
-    pub(super) fn into_reply(self, call: &Call<'_>) -> Reply {
+    pub(super) fn into_reply(self, app: &App, call: &Call<'_>) -> Reply {
         self.log(call.request_id);
+        self.0.iter().flatten().for_each(|entry| app.counts.operation(entry.status(), entry.failure()));
         let mut body = Vec::with_capacity(USUAL_ENTRY_BYTES.saturating_mul(self.0.len()).saturating_add(64));
         body.extend_from_slice(b"{\"results\":[");
         for (place, entry) in self.0.iter().enumerate() {

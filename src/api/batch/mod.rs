@@ -99,7 +99,7 @@ fn batch<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a
         for (place, entry) in work.done(app, call).await {
             entries.put(place, entry);
         }
-        Ok(entries.into_reply(call))
+        Ok(entries.into_reply(app, call))
     })
 }
 
@@ -189,5 +189,5 @@ fn signed_each<'a>(
         let entry = app.noting((caller, call), || charge(app, caller, place).and_then(|()| sign(one)));
         entries.put(place, entry.unwrap_or_else(Entry::from));
     }
-    Ok(entries.into_reply(call))
+    Ok(entries.into_reply(app, call))
 }

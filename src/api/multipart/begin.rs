@@ -78,6 +78,7 @@ pub(super) fn begin<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) ->
             Ok(Begun { granted, headers, plan, checksum })
         })?;
         let Begun { granted: (grant, storage), headers, plan, checksum } = begun;
+        storage.counts.promised(plan.size());
 
         let upload_id = storage.bucket.begin_upload(&grant, &headers.borrowed(), call.now).await?;
         let began_at = call.now.as_second();

@@ -11,7 +11,7 @@ use super::Opened;
 use crate::api::audited::{Decided, Operation};
 use crate::api::urls::refresh_after;
 use crate::api::{ApiError, App, Call, Reply};
-use crate::domain::policy::Caller;
+use crate::domain::policy::{Action, Caller};
 use crate::domain::sigv4::{BoundHeaders, SignedUrl, Terms};
 use crate::domain::utc::UtcSecond;
 use crate::telemetry::audit::{Record, Verdict};
@@ -91,7 +91,7 @@ pub(super) fn sign(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply,
     let request: SignRequest<'_> = call.json()?;
     let asked = asked(request.part_numbers, request.parts)?;
     let token = request.upload_token.as_deref();
-    let SignedParts { parts, .. } = app.opened((caller, call), Operation::MultipartSign, token, |opened| {
+    let SignedParts { opened, parts } = app.opened((caller, call), Operation::MultipartSign, token, |opened| {
         let left = opened.capsule.ends_at.saturating_sub(call.now.as_second());
         // A part that comes after the end of its upload is of no use.
         let expires_secs = app.upload.clamp(request.expires_in).min(u32::try_from(left).unwrap_or(u32::MAX));
@@ -101,6 +101,7 @@ pub(super) fn sign(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply,
         }
         Ok(SignedParts { opened, parts })
     })?;
+    parts.iter().for_each(|_| opened.storage.counts.minted(Action::UploadPart));
     let room = parts.len().saturating_mul(USUAL_PART_BYTES);
     Ok(Reply::json_of(StatusCode::OK, &SignAnswer { parts }, room))
 }

@@ -7,6 +7,7 @@ mod credentials;
 mod download;
 mod files;
 mod limits;
+mod metrics;
 mod multipart;
 mod routes;
 mod server;
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
-use super::raw::{RawConfig, RawKeys, RawLife, RawTelemetry, Secret};
+use super::raw::{RawConfig, RawKeys, RawLife, Secret};
 use super::used::{Auth, Config, Life, LogFormat, Migration, Server, Telemetry};
 use super::{ConfigError, Problem, Sources};
 use crate::domain::key::{KeyFormat, KeyRules, MAX_KEY_BYTES, check_segments};
@@ -43,7 +44,7 @@ pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) 
     let files = files::files(raw, &mut report);
     let legacy_urls = key_rules.as_ref().and_then(|rules| files::legacy_urls(&raw.migration, rules, &mut report));
     let limits = limits::limits(&raw.limits, &mut report);
-    let telemetry = telemetry(&raw.telemetry, &mut report);
+    let telemetry = telemetry(raw, &mut report);
     let Report { problems, warnings, notes, key_files, .. } = report;
     let used = || {
         let mut storages = storages?.into_iter();
@@ -228,7 +229,9 @@ fn life(section: &str, raw: &RawLife, r: &mut Report<'_>) -> Option<Life> {
     })
 }
 
-fn telemetry(raw: &RawTelemetry, r: &mut Report<'_>) -> Option<Telemetry> {
+fn telemetry(raw: &RawConfig, r: &mut Report<'_>) -> Option<Telemetry> {
+    let metrics_listen = metrics::listen(&raw.telemetry.metrics_listen, &raw.server.listen, r);
+    let raw = &raw.telemetry;
     let levels = [
         ("off", LevelFilter::OFF),
         ("error", LevelFilter::ERROR),
@@ -241,5 +244,5 @@ fn telemetry(raw: &RawTelemetry, r: &mut Report<'_>) -> Option<Telemetry> {
     let formats = [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
     let format = r.choice("telemetry.log_format", &raw.log_format, &formats);
     let (audit, otlp) = (telemetry::audit(raw, r), telemetry::otlp(raw, r));
-    Some(Telemetry { level: level?, format: format?, audit: audit?, otlp: otlp? })
+    Some(Telemetry { level: level?, format: format?, metrics_listen: metrics_listen?, audit: audit?, otlp: otlp? })
 }

@@ -117,6 +117,7 @@ pub struct RawTelemetry {
     pub audit_keys: String,
     pub otlp_endpoint: String,
     pub otlp_ratio: f64,
+    pub metrics_listen: String,
 }
 
 impl Default for RawTelemetry {
@@ -129,6 +130,7 @@ impl Default for RawTelemetry {
             audit_keys: "plain".to_owned(),
             otlp_endpoint: String::new(),
             otlp_ratio: 1.0,
+            metrics_listen: String::new(),
         }
     }
 }

@@ -2,6 +2,7 @@ mod auth;
 mod credentials;
 mod downloads;
 mod files;
+mod metrics;
 mod multipart;
 mod storages;
 mod telemetry;

@@ -34,6 +34,7 @@ pub(super) async fn follow(weak: Weak<Slot>, key: StaticKey) {
                 last_error.clear();
             }
             Err(error) => {
+                slot.counts.credential_failures.add();
                 let error = error.to_string();
                 if error != last_error {
                     tracing::error!("the access key cannot be read again, the last one stays in force: {error}");

@@ -26,11 +26,13 @@ use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::config::{CredentialKind, CredentialSource, StaticKey, Storage};
 use crate::domain::policy::{Action, Grant};
 use crate::domain::route::StorageIndex;
 use crate::domain::sigv4::{BucketAddress, Credentials, PresignError, Presigner, SignedUrl, Terms};
+use crate::storage::StorageCounts;
 use source::Source;
 
 /// Credentials, and when they end.
@@ -71,7 +73,17 @@ impl Signers {
         address: &BucketAddress,
         clock: fn() -> Timestamp,
     ) -> Result<Arc<Self>, reqwest::Error> {
-        let slot = || Arc::new(Slot::new(address.clone(), storage.region.clone()));
+        Self::start_counting(storage, address, clock, &Arc::default())
+    }
+
+    /// The same, adding to these counts.
+    pub(crate) fn start_counting(
+        storage: &Storage,
+        address: &BucketAddress,
+        clock: fn() -> Timestamp,
+        counts: &Arc<StorageCounts>,
+    ) -> Result<Arc<Self>, reqwest::Error> {
+        let slot = || Arc::new(Slot::new(address.clone(), storage.region.clone(), Arc::clone(counts)));
         let access = &storage.access;
         let common = match &access.common {
             None => None,
@@ -164,6 +176,20 @@ impl Signers {
         })
     }
 
+    /// When the first of the credentials in force ends, if any does.
+    pub(crate) fn ends_at(&self) -> Option<Timestamp> {
+        self.in_force().filter_map(|held| held.ends_at).min()
+    }
+
+    /// For how long the oldest of the credentials in force have been.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        self.in_force().map(|held| held.since.elapsed()).max()
+    }
+
+    fn in_force(&self) -> impl Iterator<Item = Arc<Held>> {
+        [&self.put, &self.get, &self.delete].into_iter().filter_map(|slot| slot.current.load_full())
+    }
+
     /// Whether everything can be signed as of `now`.
     #[must_use]
     pub fn is_ready(&self, now: Timestamp) -> bool {
@@ -188,6 +214,7 @@ struct Slot {
     current: ArcSwapOption<Held>,
     /// Newer credentials are wanted, or the slot is gone.
     wanted: Arc<Notify>,
+    counts: Arc<StorageCounts>,
 }
 
 impl fmt::Debug for Slot {
@@ -203,8 +230,8 @@ impl Drop for Slot {
 }
 
 impl Slot {
-    fn new(address: BucketAddress, region: String) -> Self {
-        Self { address, region, current: ArcSwapOption::empty(), wanted: Arc::default() }
+    fn new(address: BucketAddress, region: String, counts: Arc<StorageCounts>) -> Self {
+        Self { address, region, current: ArcSwapOption::empty(), wanted: Arc::default(), counts }
     }
 
     fn start(self: &Arc<Self>, source: &CredentialSource, clock: fn() -> Timestamp) -> Result<(), reqwest::Error> {
@@ -238,7 +265,8 @@ impl Slot {
             None => rusty_s3::Credentials::new(&credentials.access_key_id, secret),
         };
         let presigner = Presigner::new(self.address.clone(), &self.region, credentials).ending_at(ends_at);
-        self.current.store(Some(Arc::new(Held { presigner, for_calls, ends_at })));
+        self.current.store(Some(Arc::new(Held { presigner, for_calls, ends_at, since: Instant::now() })));
+        self.counts.credentials.add();
     }
 }
 
@@ -247,6 +275,7 @@ pub(super) struct Held {
     presigner: Presigner,
     for_calls: rusty_s3::Credentials,
     ends_at: Option<Timestamp>,
+    since: Instant,
 }
 
 impl fmt::Debug for Held {

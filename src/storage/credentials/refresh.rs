@@ -54,6 +54,7 @@ pub(super) async fn keep_fresh(weak: Weak<Slot>, wanted: Arc<Notify>, source: So
             }
             Err(error) => {
                 let holds = slot.current.load().as_ref().is_some_and(|held| held.holds_at(now));
+                slot.counts.credential_failures.add();
                 log_failure(&source, &error, holds, &mut last_error);
                 let pause = MIN_PAUSE.saturating_mul(2_u32.saturating_pow(failures)).min(MAX_RETRY);
                 failures = failures.saturating_add(1);
