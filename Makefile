@@ -79,8 +79,9 @@ image: $(VENV)/.installed
 	deploy/image.sh
 	IMAGE=$${CARGO_TARGET_DIR:-target}/image $(NODE) --test --test-reporter=spec tests/image/image.test.mjs
 
-# Every file below deploy/ that somebody is to run: schemas, settings, and whether they fit each other.
+# Every file below deploy/ that somebody is to run: schemas, settings, alerts, and whether they fit each other.
 deploy-check: $(DEPLOY_VENV)/.installed
+	tests/deploy/install.sh
 	$(CARGO) build --locked
 	SIGNER_BIN=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/signer $(DEPLOY_VENV)/bin/python -B tests/deploy/check.py
 

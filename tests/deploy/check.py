@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 import kubernetes
+import metrics
 from signer import SECRET, Wrong, effective, fits_memory, port_of, require, stop_secs
 
 AWS_KEYS = {"SIGNER__STORAGE__ACCESS_KEY_ID": "AKIDEXAMPLE", "SIGNER__STORAGE__SECRET_ACCESS_KEY": SECRET}
@@ -107,13 +108,14 @@ def overlay(folder, command):
 
 
 def main():
-    checks = {"compose.yaml": compose, "fly.toml": fly, "systemd": systemd}
+    checks = {"compose.yaml": compose, "fly.toml": fly, "systemd": systemd} | metrics.CHECKS
     wrong = 0
     try:
         command, version = kubernetes.kustomize()
         print(f"     kustomize {version}")
         folders = [kubernetes.FOLDER / "base", *sorted((kubernetes.FOLDER / "overlays").iterdir())]
         checks |= {str(folder.relative_to("deploy")): overlay(folder, command) for folder in folders}
+        checks["kubernetes/components"] = lambda: kubernetes.check_components(command)
     except Wrong as error:
         print(f"FAIL kubernetes: {error}")
         wrong += 1

@@ -3,12 +3,14 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import kubernetes_validate
 import yaml
 
+import metrics
 from signer import SECRET, Wrong, effective, fits_memory, port_of, require, stop_secs
 
 FOLDER = Path("deploy/kubernetes")
@@ -34,14 +36,51 @@ def render(command, folder):
     return list(yaml.safe_load_all(built.stdout))
 
 
-def check(folder, command):
-    documents = render(command, folder)
+def check_components(command):
+    """All of them over each overlay: what they ask for is what the overlay has."""
+    overlays, components = (sorted((FOLDER / part).iterdir()) for part in ("overlays", "components"))
+    # Beside the others, because kustomize follows no path that leaves its own tree.
+    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
+        for overlay in overlays:
+            text = {"resources": [f"../{overlay.relative_to(FOLDER)}"],
+                    "components": [f"../{component.relative_to(FOLDER)}" for component in components]}
+            Path(folder, "kustomization.yaml").write_text(yaml.safe_dump(text))
+            documents = render(command, folder)
+            monitors = [document for document in documents if document["kind"] == "ServiceMonitor"]
+            require(len(monitors) == 1, "no ServiceMonitor")
+            validated([document for document in documents if document["kind"] != "ServiceMonitor"])
+            parts = {document["kind"]: document for document in documents}
+            monitored(monitors[0], parts["Service"])
+            asked = [metric["pods"]["metric"]["name"] for metric in parts["HorizontalPodAutoscaler"]["spec"]["metrics"]
+                     if metric["type"] == "Pods"]
+            require(asked == ["signer_requests_in_flight"], f"the autoscaler asks for {asked}")
+            metrics.asks_for_what_there_is(asked[0])
+    return f"{len(components)} over each of {len(overlays)} overlays"
+
+
+def monitored(monitor, service):
+    """There is no schema of the operator's kind on PyPI, so this is by its documentation."""
+    require(set(monitor["spec"]) == {"endpoints", "jobLabel", "selector"}, "ServiceMonitor: a field that nobody knows")
+    labels = service["metadata"]["labels"]
+    require(monitor["spec"]["selector"]["matchLabels"].items() <= labels.items(), "ServiceMonitor: it selects no Service")
+    require(labels[monitor["spec"]["jobLabel"]] == "filesync-signer", "the alerts know another job")
+    require(monitor["metadata"]["namespace"] == service["metadata"]["namespace"], "ServiceMonitor: another namespace")
+    ports = {port["name"] for port in service["spec"]["ports"]}
+    require({endpoint["port"] for endpoint in monitor["spec"]["endpoints"]} <= ports, "ServiceMonitor: no such port")
+
+
+def validated(documents):
     for document in documents:
         for version in VERSIONS:
             try:
                 kubernetes_validate.validate(document, version, strict=True)
             except kubernetes_validate.ValidationError as error:
                 raise Wrong(f"{document['kind']}: {error}") from error
+
+
+def check(folder, command):
+    documents = render(command, folder)
+    validated(documents)
     require(sorted(document["kind"] for document in documents) == KINDS, "a part is missing, or there twice")
     parts = {document["kind"]: document for document in documents}
     namespace = parts["Namespace"]["metadata"]["name"]
@@ -54,6 +93,7 @@ def check(folder, command):
     secured(pod)
     probed(pod["containers"][0], config)
     stopped(pod, config)
+    told(parts, pod["containers"][0], config)
     reaches(parts["NetworkPolicy"]["spec"]["egress"], config)
     limit = pod["containers"][0]["resources"]["limits"]["memory"]
     require(fits_memory(config, int(limit.removesuffix("Mi")) << 20), f"max_connections do not fit into {limit}")
@@ -118,6 +158,19 @@ def probed(container, config):
         asked = container[probe]["httpGet"]
         require(asked["path"] == config["server"]["base_path"] + path, f"{probe} asks {asked['path']}")
         require(ports[asked["port"]] == port_of(config), f"{probe} asks another port than server.listen")
+
+
+def told(parts, container, config):
+    """Metrics are told at the port that they are asked for at, and only Prometheus comes to it."""
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    host, port = config["telemetry"]["metrics_listen"].rsplit(":", 1)
+    require((host, int(port)) == ("0.0.0.0", ports["metrics"]), "metrics are told elsewhere")
+    targets = {port["name"]: port["targetPort"] for port in parts["Service"]["spec"]["ports"]}
+    require(targets == {"http": "http", "metrics": "metrics"}, "the Service leads elsewhere")
+    rules = parts["NetworkPolicy"]["spec"]["ingress"]
+    open_to = {port["port"]: rule.get("from") for rule in rules for port in rule["ports"]}
+    require(set(open_to) == set(ports), "the NetworkPolicy opens other ports")
+    require(open_to["metrics"], "anybody may read the metrics")
 
 
 def stopped(pod, config):
