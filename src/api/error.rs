@@ -11,6 +11,8 @@ use serde::Serialize;
 
 use super::Reply;
 use crate::domain::capsule::Broken;
+#[cfg(test)]
+use super::openapi::shapes;
 use crate::domain::download::DownloadRefused;
 use crate::domain::json::JsonError;
 use crate::domain::key::KeyError;
@@ -343,27 +345,39 @@ fn whole_seconds(wait: Duration) -> u32 {
 /// The body of every failure.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ErrorBody<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Error"))]
+pub(super) struct ErrorBody<'a> {
+    /// A sentence for people. It may change; match on `code`.
     error: String,
+    #[cfg_attr(test, schemars(with = "shapes::Code"))]
     code: &'static str,
+    /// Of `bucket_unavailable`: how the last probe failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<ProbeFailure>,
+    /// Of `object_differs`: in what.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
     differs: &'a [&'static str],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     missing_parts: &'a [u32],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     wrong_parts: &'a [u32],
+    /// The value of `X-Request-Id`.
     request_id: &'a str,
 }
 
 /// A failure as one entry of a batch, which has no headers of its own.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct FailedEntry {
+    #[cfg_attr(test, schemars(range(min = 400, max = 599)))]
     status: u16,
+    /// A sentence for people. It may change; match on `code`.
     error: String,
+    #[cfg_attr(test, schemars(with = "shapes::Code"))]
     code: &'static str,
+    /// When to ask again, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u32>,
 }

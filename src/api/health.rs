@@ -5,6 +5,8 @@ use std::sync::atomic::Ordering;
 use hyper::StatusCode;
 use serde::{Serialize, Serializer};
 
+#[cfg(test)]
+use super::openapi::shapes;
 use super::{ApiError, App, Call, Endpoint, Reply, Route};
 use crate::storage::{Backend, Health, ProbeFailure};
 
@@ -35,6 +37,7 @@ pub(super) const ROUTES: &[Route] = &[
 /// What is known of a storage from the start.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct StorageDetails<'a> {
     /// Its name in `storage.provider`, as configured or guessed.
     provider: &'static str,
@@ -49,15 +52,23 @@ impl<'a> StorageDetails<'a> {
     }
 }
 
+/// That all is well, or of several storages some.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct HealthAnswer<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Health"))]
+pub(super) struct HealthAnswer<'a> {
+    /// `degraded`: some of several storages cannot be used.
+    #[cfg_attr(test, schemars(extend("enum" = ["ok", "degraded"])))]
     status: &'static str,
+    /// When the bucket was last asked.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<shapes::UtcSecond>"))]
     checked_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     storage: Option<StorageDetails<'a>>,
+    /// Of several storages, each by its name.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<std::collections::BTreeMap<String, OneOfMany<'_>>>"))]
     storages: Option<Storages<'a>>,
 }
 
@@ -72,13 +83,17 @@ impl Serialize for Storages<'_> {
     }
 }
 
+/// One of several storages.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "StorageHealth"))]
 struct OneOfMany<'a> {
+    #[cfg_attr(test, schemars(extend("enum" = ["ok", "unavailable"])))]
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<ProbeFailure>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<shapes::UtcSecond>"))]
     checked_at: Option<String>,
     #[serde(flatten)]
     details: StorageDetails<'a>,

@@ -7,6 +7,9 @@
 //! token does not compile. 404, 405, `Allow`, the "no token is 401" test and the
 //! guide's table come from the rows.
 //!
+//! Then what it takes and gives, in `openapi/describe`: without that a test fails that
+//! names the row, and says what to run.
+//!
 //! # Why data and not a router or layers
 //!
 //! A handful of exact paths need no pattern matching, and the order of the checks
@@ -29,6 +32,7 @@ mod livestore;
 mod multipart;
 mod named;
 mod objects;
+pub mod openapi;
 mod reply;
 mod urls;
 
@@ -76,6 +80,7 @@ pub struct App {
     server: Server,
     limits: Limits,
     audit: Arc<Audit>,
+    description: openapi::Description,
     draining: AtomicBool,
     counts: Arc<RequestCounts>,
     #[cfg(feature = "dev")]
@@ -112,6 +117,7 @@ impl App {
             server: config.server.clone(),
             limits: Limits::new(&config.limits),
             audit: Arc::new(Audit::off()),
+            description: openapi::Description::of(config.into()),
             draining: AtomicBool::new(false),
             counts: Arc::default(),
             #[cfg(feature = "dev")]
@@ -204,7 +210,16 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
 
 /// Those whose path is the whole path.
 fn exact_routes() -> impl Iterator<Item = &'static Route> {
-    [urls::ROUTES, objects::ROUTES, batch::ROUTES, multipart::ROUTES, livestore::ROUTES, files::ROUTES, health::ROUTES]
+    [
+        urls::ROUTES,
+        objects::ROUTES,
+        batch::ROUTES,
+        multipart::ROUTES,
+        livestore::ROUTES,
+        files::ROUTES,
+        health::ROUTES,
+        openapi::ROUTES,
+    ]
         .into_iter()
         .flatten()
 }

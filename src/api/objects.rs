@@ -4,6 +4,8 @@ use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::audited::Operation;
+#[cfg(test)]
+use super::openapi::shapes;
 use super::{ApiError, App, Call, Endpoint, Pending, Reply, Route};
 use crate::domain::policy::{Caller, Grant};
 use crate::domain::upload::checked_checksum;
@@ -36,14 +38,20 @@ pub(super) const ROUTES: &[Route] = &[
 /// What the bucket knows of an object, written as the answer to whoever asked.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Object"))]
 pub(super) struct Described<'a> {
     key: String,
+    /// The storage that the key lies in.
     provider_id: &'a str,
+    /// In bytes.
     size: u64,
     etag: Option<String>,
     content_type: Option<String>,
+    #[cfg_attr(test, schemars(with = "Option<shapes::UtcSecond>"))]
     last_modified: Option<String>,
+    /// The base64 of the SHA-256 of its bytes, where the bucket keeps one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<shapes::Sha256>"))]
     checksum_sha256: Option<String>,
 }
 
@@ -70,12 +78,17 @@ fn inspect<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<
     })
 }
 
+/// What an object is expected to be.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ConfirmRequest {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(transform = shapes::key_or_url))]
+pub(super) struct ConfirmRequest {
     key: Option<String>,
     url: Option<String>,
+    /// Its size in bytes.
     content_length: Option<u64>,
+    /// The base64 of the SHA-256 of its bytes.
+    #[cfg_attr(test, schemars(with = "Option<shapes::Sha256>"))]
     checksum_sha256: Option<String>,
 }
 
@@ -113,8 +126,10 @@ fn delete_in_query<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> 
     Box::pin(async move { delete(app.granted_in_query((caller, call), Operation::Delete)?, call).await })
 }
 
+/// What is to be deleted.
 #[derive(Deserialize)]
-struct DeleteRequest {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(transform = shapes::key_or_url))]
+pub(super) struct DeleteRequest {
     key: Option<String>,
     url: Option<String>,
 }

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::audited::Operation;
 use super::call::Params;
+#[cfg(test)]
+use super::openapi::shapes;
 use super::{ApiError, App, Call, Endpoint, Reply, Route};
 use crate::domain::download::DownloadClaim;
 use crate::domain::policy::{Caller, Grant};
@@ -93,19 +95,38 @@ impl<'a> Signed<'a> {
     }
 }
 
+/// A URL for the bucket, with all that is needed to use it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct SignedUrlAnswer<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "SignedUrl"))]
+pub(super) struct SignedUrlAnswer<'a> {
+    /// The method that it is for, and for no other.
+    #[cfg_attr(test, schemars(extend("enum" = ["GET", "HEAD", "PUT", "DELETE"])))]
     method: &'static str,
+    /// Who has it may use it until it ends: keep it out of logs.
+    #[cfg_attr(test, schemars(url))]
     url: &'a str,
+    /// The key that was signed for.
     key: &'a str,
+    /// The storage that the key lies in.
     provider_id: &'a str,
+    /// What to send along, exactly as it is here.
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
     headers: SentHeaders<'a>,
+    /// Names of all headers that the signature covers; the bucket refuses a request in which one differs.
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
     bound_headers: BoundHeaders,
+    /// The first second at which the bucket refuses it; null for an address that is public.
+    #[cfg_attr(test, schemars(with = "Option<shapes::UtcSecond>"))]
     expires_at: Option<UtcSecond>,
+    /// When to ask for a new one.
+    #[cfg_attr(test, schemars(with = "Option<shapes::UtcSecond>"))]
     refresh_after: Option<UtcSecond>,
+    /// Its life from now, in seconds.
     expires_in: Option<u32>,
+    /// Until then the same request gives the very same URL (`download.cache_window`).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<shapes::UtcSecond>"))]
     same_until: Option<UtcSecond>,
 }
 
@@ -142,15 +163,29 @@ impl Serialize for Signed<'_> {
 /// What is asked of a download, in a query or in a batch.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(transform = shapes::key_or_url))]
 pub(super) struct DownloadRequest<'a> {
     #[serde(borrow)]
     pub(super) key: Option<Cow<'a, str>>,
     pub(super) url: Option<Cow<'a, str>>,
+    /// What the URL is for; GET if left out.
+    #[cfg_attr(test, schemars(extend("enum" = ["GET", "HEAD", null])))]
     pub(super) method: Option<Cow<'a, str>>,
+    /// Whether browsers save it or show it. What may run in a page is saved in any case, unless
+    /// `download.force_attachment` is off.
+    #[cfg_attr(test, schemars(extend("enum" = ["attachment", "inline", null])))]
     disposition: Option<Cow<'a, str>>,
+    /// The name that browsers save it under: 1 to 255 bytes of UTF-8.
+    #[cfg_attr(test, schemars(with = "Option<shapes::FileName>"))]
     filename: Option<Cow<'a, str>>,
+    /// The type that the bucket answers with in place of the stored one; one of `download.response_content_types`.
+    #[cfg_attr(test, schemars(with = "Option<shapes::AnsweredType>"))]
     response_content_type: Option<Cow<'a, str>>,
+    /// A version of the object, where the bucket keeps them.
+    #[cfg_attr(test, schemars(regex(pattern = r"^[A-Za-z0-9._~+/=-]{1,1024}$")))]
     version_id: Option<Cow<'a, str>>,
+    /// How long the URL is to live, in seconds: at least 1, at most what is configured; what is beyond becomes that, and the
+    /// answer says it.
     expires_in: Option<i64>,
 }
 
@@ -224,14 +259,24 @@ fn download<'a>(
     signed(granted, UploadHeaders::default(), &terms, now)
 }
 
+/// What is asked of an upload.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(transform = shapes::key_or_url))]
 pub(super) struct UploadRequest {
     key: Option<String>,
     url: Option<String>,
+    /// The media type of the bytes; empty is as if left out. It is bound: the bucket takes no other.
+    #[cfg_attr(test, schemars(with = "Option<shapes::SentType>"))]
     content_type: Option<String>,
+    /// Their number, which is bound, too; needed where uploads are limited.
+    #[cfg_attr(test, schemars(range(max = crate::domain::upload::MAX_PUT_BYTES)))]
     content_length: Option<u64>,
+    /// The base64 of their SHA-256, which the bucket then checks.
+    #[cfg_attr(test, schemars(with = "Option<shapes::Sha256>"))]
     checksum_sha256: Option<String>,
+    /// How long the URL is to live, in seconds: at least 1, at most what is configured; what is beyond becomes that, and the
+    /// answer says it.
     expires_in: Option<i64>,
 }
 
@@ -283,11 +328,16 @@ fn upload<'a>(
     Ok(answer)
 }
 
+/// What is asked of a URL that deletes.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "DeleteUrlRequest", transform = shapes::key_or_url))]
 pub(super) struct KeyRequest {
     key: Option<String>,
     url: Option<String>,
+    /// How long the URL is to live, in seconds: at least 1, at most what is configured; what is beyond becomes that, and the
+    /// answer says it.
     expires_in: Option<i64>,
 }
 

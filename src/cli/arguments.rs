@@ -71,6 +71,10 @@ pub(crate) enum Command {
     MigrateKeys(MigrateKeys),
     /// Prints the CORS document that the bucket needs for the pages of this configuration.
     Cors(CorsArgs),
+    /// Prints what /openapi.json gives, for generators of clients.
+    ///
+    /// Needs no configuration; with one, it is that of the service.
+    Openapi(Openapi),
     /// Asks the signer that runs here whether it lives.
     ///
     /// Within two seconds, as images and orchestrators want it. Ends with 1 if it does not.
@@ -194,6 +198,10 @@ pub(crate) struct CorsArgs {
     #[arg(long, value_name = "NAME", default_value = config::DEFAULT_STORAGE)]
     pub(super) storage: String,
 }
+
+#[derive(Args)]
+#[command(after_help = help::OPENAPI)]
+pub(crate) struct Openapi {}
 
 #[derive(Args)]
 #[command(after_help = help::PROBE)]

@@ -70,6 +70,11 @@ Examples:
   signer cors --format xml
   signer cors --storage eu";
 
+pub(super) const OPENAPI: &str = "\
+Examples:
+  signer openapi > openapi.json
+  signer openapi | jq -r '.paths | keys[]'";
+
 pub(super) const PROBE: &str = "\
 Examples:
   signer probe                                            HEALTHCHECK CMD [\"/signer\", \"probe\"]

@@ -51,6 +51,7 @@ pub(crate) fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Check(check) => bucket::examine(&settings, &check),
         Command::MigrateKeys(options) => migration::migrate(settings, options),
         Command::Cors(options) => bucket::cors(&settings, &options),
+        Command::Openapi(_) => service::describe(&settings),
         Command::Probe(options) => service::probe(settings, &options),
         #[cfg(feature = "manual")]
         Command::Completions(options) => manual::completions(&options),

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use filesync_signer::api::openapi;
 use filesync_signer::config::inherited_listener;
 use filesync_signer::probe::{self, ProbeError, Question, Yes};
 use filesync_signer::run::{listen, run};
@@ -48,6 +49,10 @@ pub(super) fn show(settings: &Settings, options: &ShowConfig) -> Result<(), Fail
     let loaded = settings.read()?;
     let text = if options.json { loaded.into_json()? } else { loaded.into_toml()? };
     print(text.trim_end())
+}
+
+pub(super) fn describe(settings: &Settings) -> Result<(), Failure> {
+    print_json(&openapi::document(&settings.read()?.check_surface()?))
 }
 
 /// What `signer probe --json` prints.

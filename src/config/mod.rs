@@ -19,6 +19,7 @@ mod layers;
 mod problem;
 mod raw;
 mod supervisor;
+mod surface;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ pub use ambient::Ambient;
 pub use problem::{ConfigError, Problem};
 pub use raw::{RawConfig, Secret};
 pub use supervisor::{Supervisor, inherited_listener};
+pub use surface::Surface;
 pub use terminal::coloured;
 pub use used::{
     Addressing, AuditMode, AuditRules, Auth, Config, Cors, DEFAULT_STORAGE, Download, FetchRules, Files, KeyLocation,
@@ -185,6 +187,17 @@ impl Loaded {
     pub fn check_server(self) -> Result<Server, ConfigError> {
         let problems = self.problems.into_iter().filter(|p| p.key.starts_with("server")).collect();
         check::check_server(&self.raw, &self.sources, problems)
+    }
+
+    /// Checks what shows in the description of the API: no key and no bucket is needed for it.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] lists every problem that is not one of a section without a part in it.
+    pub fn check_surface(self) -> Result<Surface, ConfigError> {
+        let of_these =
+            |p: &Problem| ["server", "auth", "keys", "files", "migration"].iter().any(|s| p.key.starts_with(s));
+        check::check_surface(&self.raw, &self.sources, self.problems.into_iter().filter(of_these).collect())
     }
 
     /// Checks every value and reads the files that hold secrets.

@@ -39,6 +39,7 @@ const RETRY_AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// Why the bucket does not answer as it should. The names are part of the `/health` answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum ProbeFailure {
     /// No probe has ended yet.
     #[error("the bucket has not been asked yet")]

@@ -33,6 +33,7 @@ mod keys;
 mod limits;
 mod metrics;
 mod multipart;
+mod openapi;
 mod overload;
 mod probe;
 mod process;

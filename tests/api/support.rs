@@ -3,6 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+#[path = "documented.rs"]
+mod documented;
+
 use filesync_signer::api::App;
 use filesync_signer::config::{self, Config};
 use filesync_signer::identity::Authenticator;
@@ -125,9 +128,13 @@ impl TestApp {
         B: Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let (parts, body) = self.app.respond(request, now()).await.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let answer = Answer { status: parts.status, headers: parts.headers, text };
+        documented::check(&self.config, &method, &path, &answer);
+        answer
     }
 
     pub(crate) async fn send(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Answer {

@@ -13,6 +13,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::audited::Operation;
+#[cfg(test)]
+use super::openapi::shapes;
 use super::urls::{DownloadRequest, UploadRequest, signed_delete, signed_download, signed_upload};
 use super::{ApiError, App, Call, Endpoint, Pending, Reply, Route, multipart};
 use crate::config::Server;
@@ -54,9 +56,12 @@ pub(super) fn body_limit(route: &Route, server: &Server) -> usize {
     if is_batch { server.max_batch_body_bytes } else { server.max_body_bytes }
 }
 
+/// Operations, each of which is done and answered as if it were alone.
 #[derive(Deserialize)]
-struct BatchRequest<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct BatchRequest<'a> {
     #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "Vec<shapes::Operation>", length(max = MAX_ENTRIES)))]
     operations: Vec<&'a RawValue>,
 }
 
@@ -68,7 +73,8 @@ struct Tagged {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Op {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) enum Op {
     Download,
     Upload,
     DeleteUrl,
@@ -76,8 +82,10 @@ enum Op {
     Head,
 }
 
+/// The object that is meant.
 #[derive(Deserialize)]
-struct ObjectRequest<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(transform = shapes::key_or_url))]
+pub(super) struct ObjectRequest<'a> {
     #[serde(borrow)]
     key: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -138,11 +146,15 @@ fn charge(app: &App, caller: &Caller, place: usize) -> Result<(), ApiError> {
     if place > 0 { Ok(app.limits.charge_subject(caller)?) } else { Ok(()) }
 }
 
+/// What is to be downloaded.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct DownloadsRequest<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct DownloadsRequest<'a> {
     #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "Vec<shapes::Key>", length(max = MAX_ENTRIES)))]
     keys: Vec<&'a RawValue>,
+    /// How long each URL is to live, in seconds.
     expires_in: Option<i64>,
 }
 
@@ -160,11 +172,15 @@ fn download_urls(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, A
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
+/// What is to be uploaded.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct UploadsRequest<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct UploadsRequest<'a> {
     #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "Vec<UploadRequest>", length(max = MAX_ENTRIES)))]
     items: Vec<&'a RawValue>,
+    /// How long each URL is to live, in seconds, unless its item says so itself.
     expires_in: Option<i64>,
 }
 

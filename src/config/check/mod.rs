@@ -23,7 +23,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::raw::{RawConfig, RawKeys, RawLife, Secret};
 use super::used::{Auth, Config, Life, LogFormat, Migration, Server, Telemetry};
-use super::{ConfigError, Problem, Sources};
+use super::{ConfigError, Problem, Sources, Surface};
 use crate::domain::key::{KeyFormat, KeyRules, MAX_KEY_BYTES, check_segments};
 use crate::domain::sigv4::MAX_EXPIRES_SECS;
 
@@ -102,6 +102,34 @@ pub(super) fn check_migration(
     });
     match migration {
         Some(migration) if report.problems.is_empty() => Ok(migration),
+        _ => Err(ConfigError { problems: report.problems }),
+    }
+}
+
+/// The same for what shows in the description of the API.
+pub(super) fn check_surface(
+    raw: &RawConfig,
+    sources: &Sources,
+    problems: Vec<Problem>,
+) -> Result<Surface, ConfigError> {
+    let mut report = Report::new(sources, problems);
+    let server = server::server(&raw.server, &mut report);
+    let places = auth::places(&raw.auth, &raw.server, &mut report);
+    let longest = raw.storages.values().chain([&raw.storage]).map(|storage| storage.prefix.len()).max();
+    let key_rules = key_rules(&raw.keys, longest, &mut report);
+    let files = files::files(raw, &mut report);
+    let legacy_urls = key_rules.as_ref().and_then(|rules| files::legacy_urls(&raw.migration, rules, &mut report));
+    let surface = || {
+        Some(Surface {
+            base_path: server?.base_path,
+            places: places?,
+            redirect: files?.redirect,
+            takes_urls: !legacy_urls?.is_empty(),
+            key_rules: key_rules?,
+        })
+    };
+    match surface() {
+        Some(surface) if report.problems.is_empty() => Ok(surface),
         _ => Err(ConfigError { problems: report.problems }),
     }
 }

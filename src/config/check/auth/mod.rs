@@ -169,7 +169,7 @@ fn scope_words(raw: &BTreeMap<String, Vec<String>>, r: &mut Report<'_>) -> Optio
     (r.problems.len() == before).then_some(words)
 }
 
-fn places(raw: &RawAuth, server: &RawServer, r: &mut Report<'_>) -> Option<TokenPlaces> {
+pub(super) fn places(raw: &RawAuth, server: &RawServer, r: &mut Report<'_>) -> Option<TokenPlaces> {
     let cookie = Some(raw.cookie.clone()).filter(|name| !name.is_empty());
     if let Some(name) = &cookie {
         // RFC 6265 section 4.1.1: a token in the sense of RFC 9110.
