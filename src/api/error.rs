@@ -10,9 +10,9 @@ use hyper::StatusCode;
 use serde::Serialize;
 
 use super::Reply;
-use crate::domain::capsule::Broken;
 #[cfg(test)]
 use super::openapi::shapes;
+use crate::domain::capsule::Broken;
 use crate::domain::download::DownloadRefused;
 use crate::domain::json::JsonError;
 use crate::domain::key::KeyError;

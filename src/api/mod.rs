@@ -220,6 +220,6 @@ fn exact_routes() -> impl Iterator<Item = &'static Route> {
         health::ROUTES,
         openapi::ROUTES,
     ]
-        .into_iter()
-        .flatten()
+    .into_iter()
+    .flatten()
 }

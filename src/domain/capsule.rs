@@ -242,6 +242,7 @@ mod tests {
     fn caller(issuer: Option<&str>, subject: Option<&str>) -> Caller {
         Caller {
             issuer: issuer.map(str::to_owned),
+            token_id: None,
             subject: subject.map(str::to_owned),
             stores: Vec::new(),
             permissions: Permissions::NONE,

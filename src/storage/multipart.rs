@@ -13,8 +13,8 @@ use serde::Deserialize;
 
 use super::answer::{Answer, MAX_ERROR_BODY_BYTES};
 use super::attempts::Span;
-use super::counts::Operation;
 use super::client::{BucketClient, BucketError, ObjectInfo};
+use super::counts::Operation;
 use crate::domain::capsule::MAX_UPLOAD_ID_BYTES;
 use crate::domain::parts::{MAX_PARTS, PartChecksum};
 use crate::domain::policy::{Action, Grant};
@@ -233,7 +233,9 @@ impl BucketClient {
             // The client's own timeout is for quick calls.
             Ok(call.timeout(completion.within).header(CONTENT_TYPE, "application/xml").body(body.clone()))
         };
-        let answer = self.call(Span::within(now, completion.within).of(Operation::Multipart), MAX_ERROR_BODY_BYTES, sign).await?;
+        let answer = self
+            .call(Span::within(now, completion.within).of(Operation::Multipart), MAX_ERROR_BODY_BYTES, sign)
+            .await?;
         match document(&answer) {
             Some(Document::Completed(completed)) => Ok(bare(&completed.etag).to_owned()),
             _ => Err(answer.into_error("UnreadableCompletion")),

@@ -105,7 +105,11 @@ async fn keys_are_hashed_where_that_is_configured() {
 async fn every_route_that_needs_a_token_leaves_a_line() {
     let settings = [("files.redirect", "true"), ("multipart.secret", "an upload secret of thirty-two bytes or more")];
     let audited = Audited::with(&settings).await;
-    audited.app.s3.answers(200, &[], "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>");
+    audited.app.s3.answers(
+        200,
+        &[],
+        "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>",
+    );
     let (of_s1, of_s2) = (audited.begun("s1").await, audited.begun("s2").await);
     for route in routes().filter(|route| !matches!(route.endpoint, Endpoint::Open(_))) {
         let name = format!("{} {}", route.method, route.path);

@@ -14,15 +14,15 @@ use crate::faulty::{Does, FaultyBucket};
 use crate::support::{TestApp, good_token, now, token};
 
 const SECRET: (&str, &str) = ("multipart.secret", "an upload secret of thirty-two bytes or more");
-const MIB: u64 = 1024 * 1024;
+pub(crate) const MIB: u64 = 1024 * 1024;
 
-const BEGUN: Does = Does::Answer(
+pub(crate) const BEGUN: Does = Does::Answer(
     200,
     "content-type: application/xml",
     "<?xml version=\"1.0\"?>\n<InitiateMultipartUploadResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
      <Bucket>files</Bucket><Key>s1/f</Key><UploadId>u+/=1</UploadId></InitiateMultipartUploadResult>",
 );
-const DONE: Does = Does::Answer(
+pub(crate) const DONE: Does = Does::Answer(
     200,
     "",
     "  \n<?xml version=\"1.0\"?><CompleteMultipartUploadResult><Location>http://inner/files/s1/f</Location>\
@@ -31,11 +31,11 @@ const DONE: Does = Does::Answer(
 const GONE: Does = Does::Answer(404, "", "<Error><Code>NoSuchUpload</Code></Error>");
 
 /// MD5s of `a` and `b`, and what S3 makes of them.
-const ETAGS: [&str; 2] = ["0cc175b9c0f1b6a831c399e269772661", "92eb5ffee6ae2fec3ad71c777531578f"];
+pub(crate) const ETAGS: [&str; 2] = ["0cc175b9c0f1b6a831c399e269772661", "92eb5ffee6ae2fec3ad71c777531578f"];
 const ETAG_OF_BOTH: &str = "96e024ba2074fe77e8e965ba43a704be-2";
 
 /// The bucket does these, one after the other, and the last for ever.
-fn in_turn(bucket: &FaultyBucket, turns: Vec<Does>) {
+pub(crate) fn in_turn(bucket: &FaultyBucket, turns: Vec<Does>) {
     let next = AtomicUsize::new(0);
     bucket.does(move |_| {
         let turn = next.fetch_add(1, Ordering::SeqCst).min(turns.len() - 1);
@@ -60,11 +60,11 @@ fn page(parts: &[(u32, &str, u64)], truncated: bool) -> Does {
 }
 
 /// Both parts of [`begun`].
-fn both() -> Does {
+pub(crate) fn both() -> Does {
     page(&[(1, ETAGS[0], 5 * MIB), (2, ETAGS[1], 1)], false)
 }
 
-async fn app_over(bucket: &FaultyBucket, settings: &[(&str, &str)]) -> TestApp {
+pub(crate) async fn app_over(bucket: &FaultyBucket, settings: &[(&str, &str)]) -> TestApp {
     let own = [SECRET, ("storage.endpoint", bucket.url.as_str()), ("storage.public_endpoint", "https://s3.test")];
     TestApp::with(&[&own[..], settings].concat()).await
 }

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use crate::faulty::{Does, FaultyBucket};
+use crate::multipart::{BEGUN, DONE, ETAGS, MIB, app_over, both, in_turn};
 use crate::support::{TestApp, good_token, token};
 
 const KEY: &str = "s1/photos/cat.png";
@@ -76,7 +78,49 @@ async fn of_operations() -> Value {
         }
         examples.insert(id.to_owned(), example);
     }
+    examples.extend(of_multipart().await);
     Value::Object(examples)
+}
+
+/// Those of an upload in parts. Its token is sealed with a new nonce each time, so another text stands for it.
+async fn of_multipart() -> Map<String, Value> {
+    const SHOWN: &str = "AWDm2Q…";
+    let bucket = FaultyBucket::start(|_| BEGUN).await;
+    let app = app_over(&bucket, &[]).await;
+    let begin =
+        json!({"key": "s1/film.mp4", "contentType": "video/mp4", "contentLength": 5 * MIB + 1, "partSize": 5 * MIB});
+    let parts = json!([{"partNumber": 1, "etag": ETAGS[0]}, {"partNumber": 2, "etag": ETAGS[1]}]);
+    let gone = Does::Answer(204, "", "");
+    let mut token = String::new();
+    let mut examples = Map::new();
+    for (id, method, path, mut sent, turns) in [
+        ("beginMultipart", "POST", "/multipart", begin, vec![BEGUN]),
+        ("signParts", "POST", "/multipart/sign", json!({"partNumbers": [1, 2]}), vec![gone]),
+        ("listMultipart", "GET", "/multipart", json!({}), vec![both()]),
+        ("completeMultipart", "POST", "/multipart/complete", json!({"parts": parts}), vec![both(), DONE]),
+        ("abortMultipart", "DELETE", "/multipart", json!({}), vec![gone]),
+    ] {
+        in_turn(&bucket, turns);
+        if id != "beginMultipart" {
+            sent["uploadToken"] = json!(token);
+        }
+        let answer = ask(&app, &good_token(), (method, path, &sent)).await;
+        assert!(answer.status.is_success(), "{id}: {answer:?}");
+        if id != "beginMultipart" {
+            sent["uploadToken"] = json!(SHOWN);
+        }
+        let mut example = json!({});
+        example[if method == "POST" { "body" } else { "query" }] = sent;
+        if !answer.text.is_empty() {
+            example["answer"] = answer.json();
+        }
+        if id == "beginMultipart" {
+            token = answer.json()["uploadToken"].as_str().unwrap().to_owned();
+            example["answer"]["uploadToken"] = json!(SHOWN);
+        }
+        examples.insert(id.to_owned(), example);
+    }
+    examples
 }
 
 async fn of_failures() -> Value {

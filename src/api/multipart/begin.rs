@@ -4,6 +4,8 @@ use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::api::audited::{Decided, Operation, bounds};
+#[cfg(test)]
+use crate::api::openapi::shapes;
 use crate::api::{ApiError, App, Call, Pending, Reply};
 use crate::domain::capsule::{Capsule, Owner};
 use crate::domain::parts::{PartChecksum, PartPlan};
@@ -14,25 +16,43 @@ use crate::random::random_bytes;
 use crate::storage::Backend;
 use crate::telemetry::audit::{Bounds, Record};
 
+/// What is asked of an upload in parts.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct BeginRequest {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "MultipartRequest", transform = shapes::key_or_url))]
+pub(in crate::api) struct BeginRequest {
     key: Option<String>,
     url: Option<String>,
+    /// The media type of the object; empty is as if left out.
+    #[cfg_attr(test, schemars(with = "Option<shapes::SentType>"))]
     content_type: Option<String>,
+    /// All of its bytes.
+    #[cfg_attr(test, schemars(range(min = 1, max = crate::domain::parts::MAX_OBJECT_BYTES)))]
     content_length: Option<u64>,
+    /// The length of every part but the last, in bytes; such that 10,000 parts are enough.
+    #[cfg_attr(test, schemars(range(min = crate::domain::parts::MIN_PART_BYTES, max = crate::domain::parts::MAX_PART_BYTES)))]
     part_size: Option<u64>,
+    /// What each part is to be bound to.
+    #[cfg_attr(test, schemars(extend("enum" = ["sha256", "crc32", "crc32c", "crc64nvme", null])))]
     checksum: Option<String>,
 }
 
+/// An upload that was begun.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct BeginAnswer<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "MultipartUpload"))]
+pub(in crate::api) struct BeginAnswer<'a> {
+    /// For the other calls, and for nobody but this caller.
     upload_token: &'a str,
     key: &'a str,
     provider_id: &'a str,
+    /// The length of every part but the last, in bytes.
     part_size: u64,
+    /// How many parts there are; the first is number 1.
     parts: u32,
+    /// When the token ends.
+    #[cfg_attr(test, schemars(with = "shapes::UtcSecond"))]
     expires_at: UtcSecond,
 }
 

@@ -10,6 +10,8 @@ use tokio::time::Instant;
 
 use super::Opened;
 use crate::api::audited::Operation;
+#[cfg(test)]
+use crate::api::openapi::shapes;
 use crate::api::{ApiError, App, Call, Pending, Reply};
 use crate::domain::capsule::Capsule;
 use crate::domain::parts::{MAX_PARTS, etag_of_parts};
@@ -24,21 +26,28 @@ const KEPT_FOR_THE_ANSWER: Duration = Duration::from_millis(500);
 /// What S3 says when the parts are not what the call names, although they were when they were listed.
 const PARTS_REFUSED: [&str; 3] = ["InvalidPart", "InvalidPartOrder", "EntityTooSmall"];
 
+/// What the bucket has of an upload in parts.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ListAnswer<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "UploadedParts"))]
+pub(in crate::api) struct ListAnswer<'a> {
     key: &'a str,
     provider_id: &'a str,
+    /// Bytes of the whole object.
     size: u64,
     part_size: u64,
     part_count: u32,
     parts: Vec<PartThere<'a>>,
+    /// When the token ends.
+    #[cfg_attr(test, schemars(with = "shapes::UtcSecond"))]
     expires_at: UtcSecond,
 }
 
+/// A part that is there.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct PartThere<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "UploadedPart"))]
+pub(in crate::api) struct PartThere<'a> {
     part_number: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     etag: Option<String>,
@@ -85,9 +94,11 @@ pub(super) fn abort<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) ->
     })
 }
 
+/// What the object is to be made of.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct CompleteRequest<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::api) struct CompleteRequest<'a> {
     #[serde(borrow)]
     upload_token: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -97,7 +108,8 @@ struct CompleteRequest<'a> {
 /// A part as the caller knows it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Named<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "NamedPart"))]
+pub(in crate::api) struct Named<'a> {
     part_number: u32,
     #[serde(borrow)]
     etag: Cow<'a, str>,
@@ -105,9 +117,11 @@ struct Named<'a> {
     checksum: Option<Cow<'a, str>>,
 }
 
+/// The object that the parts have become.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct CompleteAnswer<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "MultipartObject"))]
+pub(in crate::api) struct CompleteAnswer<'a> {
     key: &'a str,
     provider_id: &'a str,
     etag: String,
@@ -120,6 +134,7 @@ type ByNumber<'a> = BTreeMap<u32, Named<'a>>;
 /// `POST /multipart/complete`
 pub(super) fn complete<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
     Box::pin(async move {
+        app.uploads()?;
         let request: CompleteRequest<'_> = call.json()?;
         let opened = app.opened((caller, call), Operation::MultipartComplete, request.upload_token.as_deref(), Ok)?;
         let Opened { capsule, grant, storage, .. } = &opened;

@@ -5,9 +5,9 @@
 //!
 //! `begin` and `sign` are what a client needs while all goes well, `finish` sees what is there, and ends it.
 
-mod begin;
-mod finish;
-mod sign;
+pub(super) mod begin;
+pub(super) mod finish;
+pub(super) mod sign;
 
 use std::sync::Arc;
 use std::time::Duration;

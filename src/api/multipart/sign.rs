@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::Opened;
 use crate::api::audited::{Decided, Operation};
+#[cfg(test)]
+use crate::api::openapi::shapes;
 use crate::api::urls::refresh_after;
 use crate::api::{ApiError, App, Call, Reply};
 use crate::domain::policy::{Action, Caller};
@@ -22,9 +24,11 @@ const MAX_SIGNED: usize = 1000;
 /// What a signed URL and what goes with it take in an answer, in bytes, so that a long one is written without growing.
 const USUAL_PART_BYTES: usize = 1024;
 
+/// Parts to be signed: by their numbers, or each with its checksum.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct SignRequest<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "SignPartsRequest"))]
+pub(in crate::api) struct SignRequest<'a> {
     #[serde(borrow)]
     upload_token: Option<Cow<'a, str>>,
     part_numbers: Option<Vec<u32>>,
@@ -33,30 +37,44 @@ struct SignRequest<'a> {
     expires_in: Option<i64>,
 }
 
+/// A part, and the checksum of its bytes where the upload has one.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Asked<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "AskedPart"))]
+pub(in crate::api) struct Asked<'a> {
     part_number: u32,
     #[serde(borrow)]
     checksum: Option<Cow<'a, str>>,
 }
 
+/// URLs of parts.
 #[derive(Serialize)]
-struct SignAnswer<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "SignedParts"))]
+pub(in crate::api) struct SignAnswer<'a> {
     parts: Vec<SignedPart<'a>>,
 }
 
+/// A URL for one part, bound to its length.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct SignedPart<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::api) struct SignedPart<'a> {
     part_number: u32,
     method: &'static str,
     #[serde(serialize_with = "exposed")]
+    #[cfg_attr(test, schemars(with = "String", url))]
     url: SignedUrl,
+    /// What to send along, exactly as it is here.
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
     headers: Sent<'a>,
+    /// Names of all headers that the signature covers.
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
     bound_headers: BoundHeaders,
+    /// The bytes that the part has to have.
     content_length: u64,
+    #[cfg_attr(test, schemars(with = "shapes::UtcSecond"))]
     expires_at: UtcSecond,
+    #[cfg_attr(test, schemars(with = "shapes::UtcSecond"))]
     refresh_after: UtcSecond,
 }
 
@@ -88,6 +106,7 @@ impl Decided for SignedParts<'_, '_> {
 }
 
 pub(super) fn sign(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, ApiError> {
+    app.uploads()?;
     let request: SignRequest<'_> = call.json()?;
     let asked = asked(request.part_numbers, request.parts)?;
     let token = request.upload_token.as_deref();

@@ -57,6 +57,11 @@ shapes! {
         "type": "string",
         "description": "A URL under `migration.legacy_urls`, in place of the key that it names.",
     });
+    NamedUpload as "NamedUpload": |_| json_schema!({
+        "type": "object",
+        "properties": { "uploadToken": { "type": "string", "description": "What `POST /multipart` gave." } },
+        "required": ["uploadToken"],
+    });
     UtcSecond: |_| json_schema!({
         "type": "string", "format": "date-time", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$",
     });

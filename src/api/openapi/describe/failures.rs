@@ -21,7 +21,9 @@ const BUCKET: &[&str] = &["bucket_failed", "bucket_unavailable", "credentials_un
 
 fn codes_of(route: &Route, operation: &Operation) -> Vec<&'static str> {
     let needs_token = !matches!(route.endpoint, Endpoint::Open(_));
-    let decides_once = needs_token && !operation.codes.contains(&"batch_too_large");
+    // Parts are many, and of one object.
+    let is_of_one = !operation.codes.contains(&"batch_too_large") || operation.codes.contains(&"not_your_upload");
+    let decides_once = needs_token && is_of_one;
     let parts = [
         (ANY, true),
         (TOKEN, needs_token),

@@ -3,6 +3,7 @@
 mod batch;
 mod files;
 mod health;
+mod multipart;
 mod objects;
 mod urls;
 
@@ -16,6 +17,7 @@ pub(super) fn all() -> impl Iterator<Item = (&'static str, &'static Operation)> 
         ("Signed URLs", urls::OPERATIONS),
         ("Objects", objects::OPERATIONS),
         ("Batches", batch::OPERATIONS),
+        ("Uploads in parts", multipart::OPERATIONS),
         ("Old gateway", files::OPERATIONS),
         ("Service", health::OPERATIONS),
     ]
