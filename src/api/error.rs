@@ -53,7 +53,7 @@ pub const CODES: &[(&str, u16, &str)] = &[
     (
         "checksum_unavailable",
         400,
-        "A checksum is given, and `upload.checksum` is off or the storage does not check it; or it is required, and nobody checks that of the whole in parts",
+        "A checksum is given, and `upload.checksum` is off or the storage does not check it; or a key that ends in one is to be sent in parts, of which nobody checks it",
     ),
     (
         "write_once_unavailable",

@@ -177,7 +177,8 @@ impl UploadRules {
         }
         match (self.checksum, claim.checksum) {
             (ChecksumRule::Off, Some(_)) => return Err(UploadRefused::PartChecksumUnavailable),
-            (ChecksumRule::Require, _) if checksum_in(key).is_some() => {
+            // SECURITY: in one PUT such a key holds the bytes to its hash; parts are no way around that.
+            (ChecksumRule::Auto | ChecksumRule::Require, _) if checksum_in(key).is_some() => {
                 return Err(UploadRefused::WholeChecksumUnavailable);
             }
             // Others tell of accidents, not of other bytes that somebody chose.
@@ -451,7 +452,10 @@ mod tests {
         let addressed = format!("s/{HEX}");
         let named = |name| Ok(one("x-amz-checksum-algorithm", name));
         assert_eq!(of(ChecksumRule::Auto, "s/f", None), Ok(vec![]));
-        assert_eq!(of(ChecksumRule::Auto, &addressed, None), Ok(vec![]));
+        for checksum in [None, sha, crc] {
+            assert_eq!(of(ChecksumRule::Auto, &addressed, checksum), Err(UploadRefused::WholeChecksumUnavailable));
+        }
+        assert_eq!(of(ChecksumRule::Off, &addressed, None), Ok(vec![]));
         assert_eq!(of(ChecksumRule::Auto, "s/f", sha), named("SHA256"));
         assert_eq!(of(ChecksumRule::Auto, "s/f", crc), named("CRC32"));
         assert_eq!(of(ChecksumRule::Off, "s/f", None), Ok(vec![]));

@@ -115,7 +115,7 @@ async fn of_multipart() -> Map<String, Value> {
             example["answer"] = answer.json();
         }
         if id == "beginMultipart" {
-            token = answer.json()["uploadToken"].as_str().unwrap().to_owned();
+            answer.json()["uploadToken"].as_str().unwrap().clone_into(&mut token);
             example["answer"]["uploadToken"] = json!(SHOWN);
         }
         examples.insert(id.to_owned(), example);

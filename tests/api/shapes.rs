@@ -6,10 +6,10 @@ use tokio::time::timeout;
 use crate::running::{PATIENCE, Running, read_all, start};
 use crate::support::good_token;
 
-/// All that comes back until the connection ends, which is asked for by half closing it.
 /// Who closes their half is never taken for gone, however busy this machine is.
 const PATIENT: &[(&str, &str)] = &[("server.max_lag_ms", "0")];
 
+/// All that comes back until the connection ends, which is asked for by half closing it.
 async fn all_answers(running: &Running, bytes: &[u8]) -> String {
     let mut stream = running.connect().await;
     // It may be closed before everything is sent.

@@ -120,7 +120,9 @@ pub(super) fn sign(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply,
         }
         Ok(SignedParts { opened, parts })
     })?;
-    parts.iter().for_each(|_| opened.storage.counts.minted(Action::UploadPart));
+    for _ in &parts {
+        opened.storage.counts.minted(Action::UploadPart);
+    }
     let room = parts.len().saturating_mul(USUAL_PART_BYTES);
     Ok(Reply::json_of(StatusCode::OK, &SignAnswer { parts }, room))
 }
