@@ -22,6 +22,7 @@ use crate::domain::policy::Denied;
 use crate::domain::sigv4::PresignError;
 use crate::domain::token::TokenError;
 use crate::domain::upload::UploadRefused;
+use crate::domain::upload_form::FormRefused;
 use crate::identity::AuthError;
 use crate::limits::Limited;
 use crate::storage::{BucketError, ProbeFailure};
@@ -64,6 +65,11 @@ pub const CODES: &[(&str, u16, &str)] = &[
         "invalid_upload_token",
         400,
         "`uploadToken` is not one that this service gave, was changed, or was sealed with a secret that is no longer listed",
+    ),
+    (
+        "form_unavailable",
+        400,
+        "Uppy asks for a form, and the storage takes none, or a form would not keep what `upload` or `limits` demand; the sentence says which",
     ),
     ("unauthorized", 401, "There is no token, or it is not accepted; all reasons look alike"),
     ("store_missing", 403, "The token names no usable store"),
@@ -163,6 +169,9 @@ pub enum ApiError {
     /// An upload that breaks its rules.
     #[error("{0}")]
     Upload(#[from] UploadRefused),
+    /// A form that cannot be had.
+    #[error("{0}")]
+    Form(FormRefused),
     /// A download that breaks its rules.
     #[error("{0}")]
     Download(#[from] DownloadRefused),
@@ -289,6 +298,15 @@ fn upload_code(refused: &UploadRefused) -> &'static str {
     }
 }
 
+impl From<FormRefused> for ApiError {
+    fn from(refused: FormRefused) -> Self {
+        match refused {
+            FormRefused::Upload(refused) => Self::Upload(refused),
+            refused @ FormRefused::Unavailable(_) => Self::Form(refused),
+        }
+    }
+}
+
 fn download_code(refused: DownloadRefused) -> &'static str {
     match refused {
         DownloadRefused::FileName(_) | DownloadRefused::Disposition | DownloadRefused::VersionId => "invalid_request",
@@ -395,9 +413,10 @@ impl ApiError {
             Self::InvalidRequest(_) | Self::Plan(_) => "invalid_request",
             Self::InvalidJson(_) => "invalid_json",
             Self::BatchTooLarge { .. } => "batch_too_large",
-            Self::InvalidKey(_) => "invalid_key",
+            Self::InvalidKey(_) | Self::Presign(PresignError::KeyTemplate) => "invalid_key",
             Self::UnknownUrl(_) => "unknown_url",
             Self::Upload(refused) => upload_code(refused),
+            Self::Form(_) => "form_unavailable",
             Self::Download(refused) => download_code(*refused),
             Self::MultipartOff => "multipart_off",
             Self::UploadToken(_) => "invalid_upload_token",
@@ -515,6 +534,7 @@ mod tests {
             UploadRefused::ChecksumUnavailable.into(),
             UploadRefused::WriteOnceUnavailable.into(),
             Broken.into(),
+            FormRefused::PROVIDER.into(),
             ApiError::Unauthorized(None),
             Denied::NoStore.into(),
             Denied::OutsideStore.into(),

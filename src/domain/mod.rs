@@ -15,6 +15,7 @@
 pub mod capsule;
 pub mod disposition;
 pub mod download;
+pub mod fresh_key;
 pub mod json;
 pub mod key;
 pub mod legacy;
@@ -28,4 +29,5 @@ pub mod sigv4;
 pub mod store;
 pub mod token;
 pub mod upload;
+pub mod upload_form;
 pub mod utc;

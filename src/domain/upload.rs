@@ -125,6 +125,12 @@ pub enum UploadRefused {
 pub struct UploadHeaders(Vec<(&'static str, String)>);
 
 impl UploadHeaders {
+    /// These, each name once.
+    #[must_use]
+    pub fn new(headers: Vec<(&'static str, String)>) -> Self {
+        Self(headers)
+    }
+
     /// Names in lower case, and values.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.iter().map(|(name, value)| (*name, value.as_str()))
@@ -206,7 +212,7 @@ impl UploadRules {
     }
 
     /// Where types are limited, one that is not named is bound as unnamed, or a client could send any.
-    fn content_type<'a>(&self, named: Option<&'a str>) -> Result<Option<&'a str>, UploadRefused> {
+    pub(super) fn content_type<'a>(&self, named: Option<&'a str>) -> Result<Option<&'a str>, UploadRefused> {
         let named = named.filter(|text| !text.is_empty());
         if let Some(text) = named
             && !is_media_type(text)

@@ -6,7 +6,10 @@ use jiff::Timestamp;
 
 use super::{BucketClient, ClientError, HealthMonitor, Provider, Signers, StorageCounts};
 use crate::config::Storage;
+use crate::domain::policy::Grant;
+use crate::domain::sigv4::{PostTerms, PresignError, SignedPost};
 use crate::domain::upload::UploadRules;
+use crate::domain::upload_form::FormBounds;
 
 /// One storage. Nothing in it is shared with another, so that none suffers from another's failures.
 #[derive(Debug)]
@@ -15,6 +18,10 @@ pub struct Backend {
     pub name: String,
     /// Whose it is, and so what it can do.
     pub provider: &'static Provider,
+    /// The bucket's name.
+    pub bucket_name: String,
+    /// What precedes keys in it: empty, or folders with a slash at the end.
+    pub prefix: String,
     /// What a PUT is held to.
     pub upload_rules: UploadRules,
     /// Bounds that are not set because the storage would not keep them.
@@ -30,6 +37,28 @@ pub struct Backend {
 }
 
 impl Backend {
+    /// A form for what was granted, dated `now`, good for `expires_secs`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Signers::presign_post`].
+    pub fn presign_post(
+        &self,
+        grant: &Grant,
+        bounds: &FormBounds,
+        expires_secs: u32,
+        now: Timestamp,
+    ) -> Result<SignedPost, PresignError> {
+        let terms = PostTerms {
+            expires_secs,
+            bucket: &self.bucket_name,
+            prefix: &self.prefix,
+            bytes: bounds.bytes.clone(),
+            fields: &bounds.fields.borrowed(),
+        };
+        self.signers.presign_post(grant, &terms, now)
+    }
+
     /// The storage as configured, its probe and all that keeps its credentials fresh running.
     ///
     /// # Errors
@@ -78,6 +107,8 @@ impl Backend {
         Ok(Self {
             name: storage.name.clone(),
             provider: storage.provider,
+            bucket_name: storage.bucket.clone(),
+            prefix: storage.prefix.clone(),
             upload_rules: storage.upload_rules.clone(),
             left_out: storage.left_out.clone(),
             signers,

@@ -19,6 +19,7 @@
 )]
 
 mod cases;
+mod posts;
 mod random;
 mod sign;
 
@@ -55,7 +56,7 @@ fn signed_urls_equal_those_of_botocore_and_rusty_s3() {
     let (seed, wanted) = (number("ORACLE_SEED", DEFAULT_SEED), number("ORACLE_CASES", DEFAULT_CASES));
     let workers = thread::available_parallelism().map_or(2, usize::from);
     let (next, tally) = (AtomicU64::new(0), Mutex::new(Tally::default()));
-    let mut oracles: Vec<Botocore> = (0..workers).map(|_| Botocore::start()).collect();
+    let mut oracles: Vec<Botocore> = (0..workers).map(|_| Botocore::start("botocore_presign.py")).collect();
     say(&format!("\nseed {seed}, {wanted} cases, botocore {}, {workers} workers", oracles[0].version));
 
     thread::scope(|scope| {

@@ -82,7 +82,7 @@ pub(super) fn by_rusty_s3(site: &Site, case: &Case) -> String {
     url.into()
 }
 
-/// A Python that signs with botocore, batch by batch; see `botocore_presign.py`.
+/// A Python that signs with botocore, batch by batch; see its script.
 pub(super) struct Botocore {
     child: Child,
     input: Option<ChildStdin>,
@@ -91,7 +91,7 @@ pub(super) struct Botocore {
 }
 
 impl Botocore {
-    pub(super) fn start() -> Self {
+    pub(super) fn start(script: &str) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let python = venv(root).join("bin").join("python");
         assert!(
@@ -100,7 +100,7 @@ impl Botocore {
             python.display()
         );
         let mut child = Command::new(python)
-            .arg(root.join("tests/oracle/botocore_presign.py"))
+            .arg(root.join("tests/oracle").join(script))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -111,7 +111,7 @@ impl Botocore {
         Self { child, input, output, version }
     }
 
-    /// The URLs for a batch of cases, in their order.
+    /// The answers for a batch of cases, in their order.
     pub(super) fn presign(&mut self, cases: &[String]) -> Vec<String> {
         let batch = cases.join("\n") + "\n\n";
         self.input.as_mut().unwrap().write_all(batch.as_bytes()).expect("botocore reads cases");

@@ -17,6 +17,7 @@
 
 mod encode;
 mod form;
+mod post;
 mod signing_key;
 mod span;
 mod terms;
@@ -41,6 +42,7 @@ use signing_key::DayKeys;
 use span::Span;
 
 pub use form::{FORM_TYPE, FormHeaders, sign_form};
+pub use post::{PostFields, PostTerms, SignedPost};
 pub use terms::{BoundHeaders, MAX_BOUND_HEADERS, Terms};
 
 /// The longest life that S3 gives a presigned URL: seven days, in seconds.
@@ -154,6 +156,9 @@ pub enum PresignError {
     /// The query makes another call of what was granted. Never seen unless a handler is wrong.
     #[error("the query is not that of the call that was granted")]
     OtherCall,
+    /// A form would put the name of its file into the key.
+    #[error("the key holds `${{`, which a form does not keep as it is")]
+    KeyTemplate,
 }
 
 impl From<OutOfRange> for PresignError {
@@ -176,6 +181,9 @@ pub struct Presigner {
     /// `/<region>/s3/aws4_request\n`, the rest of the scope after the day.
     scope: String,
     key: DayKeys,
+    /// As they stand in forms.
+    key_id: String,
+    session_token: Option<SecretString>,
     /// The first second of which the credentials no longer hold, since 1970.
     ends_at: Option<i64>,
 }
@@ -211,6 +219,8 @@ impl Presigner {
             until_headers: until_headers.into(),
             scope: format!("/{region}/s3/aws4_request\n"),
             key: DayKeys::new(credentials.secret_access_key, region.to_owned()),
+            key_id: credentials.access_key_id,
+            session_token: credentials.session_token,
             ends_at: None,
         }
     }

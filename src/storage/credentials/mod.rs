@@ -31,7 +31,9 @@ use tokio::time::Instant;
 use crate::config::{CredentialKind, CredentialSource, StaticKey, Storage};
 use crate::domain::policy::{Action, Grant};
 use crate::domain::route::StorageIndex;
-use crate::domain::sigv4::{BucketAddress, Credentials, PresignError, Presigner, SignedUrl, Terms};
+use crate::domain::sigv4::{
+    BucketAddress, Credentials, PostTerms, PresignError, Presigner, SignedPost, SignedUrl, Terms,
+};
 use crate::storage::StorageCounts;
 use source::Source;
 
@@ -139,18 +141,28 @@ impl Signers {
             return Err(PresignError::OtherStorage);
         }
         let slot = self.slot(grant.action());
-        let held = slot.current.load();
-        let signed = match held.as_ref() {
-            Some(held) => held.presigner.presign(grant, terms, now),
-            None => Err(PresignError::NoCredentials),
-        };
-        let short = signed.as_ref().map_or_else(
-            |error| *error == PresignError::NoCredentials,
-            |signed| signed.expires_secs < terms.expires_secs,
-        );
-        if short {
-            slot.wanted.notify_one();
+        let signed = slot.sign(|presigner| presigner.presign(grant, terms, now));
+        slot.want_longer(signed.as_ref().map(|signed| signed.expires_secs), terms.expires_secs);
+        signed
+    }
+
+    /// The same for a form that a page may post.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Presigner::presign_post`], and as [`Signers::presign`].
+    pub fn presign_post(
+        &self,
+        grant: &Grant,
+        terms: &PostTerms<'_>,
+        now: Timestamp,
+    ) -> Result<SignedPost, PresignError> {
+        if grant.storage() != self.storage {
+            return Err(PresignError::OtherStorage);
         }
+        let slot = self.slot(grant.action());
+        let signed = slot.sign(|presigner| presigner.presign_post(grant, terms, now));
+        slot.want_longer(signed.as_ref().map(|signed| signed.expires_secs), terms.expires_secs);
         signed
     }
 
@@ -232,6 +244,17 @@ impl Drop for Slot {
 impl Slot {
     fn new(address: BucketAddress, region: String, counts: Arc<StorageCounts>) -> Self {
         Self { address, region, current: ArcSwapOption::empty(), wanted: Arc::default(), counts }
+    }
+
+    fn sign<T>(&self, sign: impl FnOnce(&Presigner) -> Result<T, PresignError>) -> Result<T, PresignError> {
+        self.current.load().as_ref().map_or(Err(PresignError::NoCredentials), |held| sign(&held.presigner))
+    }
+
+    /// Asks for newer credentials when these are none, or give a life shorter than the one that was `wanted`.
+    fn want_longer(&self, signed: Result<u32, &PresignError>, wanted_secs: u32) {
+        if signed.map_or_else(|error| *error == PresignError::NoCredentials, |secs| secs < wanted_secs) {
+            self.wanted.notify_one();
+        }
     }
 
     fn start(self: &Arc<Self>, source: &CredentialSource, clock: fn() -> Timestamp) -> Result<(), reqwest::Error> {
