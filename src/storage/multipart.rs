@@ -91,6 +91,7 @@ struct Listed {
     #[serde(rename = "ETag")]
     etag: Option<String>,
     size: u64,
+    last_modified: Option<String>,
     #[serde(rename = "ChecksumSHA256")]
     sha256: Option<String>,
     #[serde(rename = "ChecksumCRC32")]
@@ -112,6 +113,14 @@ impl Listed {
         let etag = self.etag.as_deref().map(bare).filter(|etag| !etag.is_empty()).map(str::to_owned);
         UploadedPart { number: self.part_number, etag, size: self.size, checksum }
     }
+}
+
+/// By number. Some servers have no order, and keep a part that was sent again beside the one before it: the newest
+/// counts, as S3 has it.
+fn in_order(mut listed: Vec<Listed>) -> Vec<Listed> {
+    listed.sort_by(|a, b| (a.part_number, &b.last_modified).cmp(&(b.part_number, &a.last_modified)));
+    listed.dedup_by_key(|part| part.part_number);
+    listed
 }
 
 impl Document {
@@ -182,11 +191,9 @@ impl BucketClient {
             let Some(Document::Page(page)) = document(&answer) else {
                 return Err(answer.into_error("UnreadableParts"));
             };
-            // Each page goes on where the one before it ended, or this would have no end. Some servers have no order.
-            let mut listed = page.parts;
-            listed.sort_unstable_by_key(|part| part.part_number);
+            // Each page goes on where the one before it ended, or this would have no end.
             let mut last = after;
-            for part in listed {
+            for part in in_order(page.parts) {
                 if part.part_number <= last || part.part_number > MAX_PARTS {
                     return Err(answer.into_error("UnreadableParts"));
                 }
@@ -334,6 +341,25 @@ mod tests {
         assert_eq!(parts_of("<ListPartsResult/>", None), Some((vec![], false)));
         let untagged = "<ListPartsResult><Part><PartNumber>1</PartNumber><Size>7</Size></Part></ListPartsResult>";
         assert_eq!(parts_of(untagged, None), Some((vec![UploadedPart { etag: None, ..part(1, None) }], false)));
+    }
+
+    /// `SeaweedFS` lists a part twice when a client gave up on it just as it arrived, and sent it again.
+    #[test]
+    fn a_part_that_is_listed_twice_is_the_newer_one() {
+        let listed = |part_number, etag: &str, time: &str| Listed {
+            part_number,
+            etag: Some(etag.to_owned()),
+            size: 7,
+            last_modified: Some(format!("2026-11-22T15:00:{time}Z")),
+            sha256: None,
+            crc32: None,
+            crc32c: None,
+            crc64nvme: None,
+        };
+        let parts =
+            vec![listed(2, "old", "01"), listed(1, "a", "05"), listed(2, "new", "02"), listed(2, "older", "00")];
+        let kept: Vec<_> = in_order(parts).into_iter().map(|part| (part.part_number, part.etag.unwrap())).collect();
+        assert_eq!(kept, [(1, "a".to_owned()), (2, "new".to_owned())]);
     }
 
     /// H18: what is no list must not pass for an empty one.
