@@ -1,5 +1,5 @@
 # One word each. `make test` installs what the tests need into the tree and runs every ring.
-.PHONY: dev lint test test-unit test-properties test-api test-e2e oracle properties fuzz fuzz-seeds mutants supply-chain \
+.PHONY: dev lint test test-unit test-properties test-api test-e2e test-uppy oracle properties fuzz fuzz-seeds mutants supply-chain \
 	advisories sbom hostile overload soak rolling replicas connections confined faults image deploy-check bench bench-service clean
 .DELETE_ON_ERROR:
 
@@ -37,13 +37,13 @@ lint:
 
 # The parts first: a ring that cannot get its part fails before anything else has run.
 test: $(VENV)/.installed $(E2E)/node_modules/.installed $(CHROMIUM) $(NGINX)
-	.ci/rings unit properties api oracle otlp e2e
+	.ci/rings unit properties api oracle otlp e2e uppy
 
 test-unit test-properties test-api:
 	.ci/rings $(@:test-%=%)
 
-test-e2e: $(VENV)/.installed $(E2E)/node_modules/.installed $(CHROMIUM) $(NGINX)
-	.ci/rings e2e
+test-e2e test-uppy: $(VENV)/.installed $(E2E)/node_modules/.installed $(CHROMIUM) $(NGINX)
+	.ci/rings $(@:test-%=%)
 
 # The same oracles as in `make test`, at length: a quarter of an hour.
 oracle: $(VENV)/.installed $(E2E)/node_modules/.installed

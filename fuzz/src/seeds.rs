@@ -63,7 +63,7 @@ fn app_requests() -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     for route in filesync_signer::api::routes() {
         // Where a path is itself the key, one of a store.
-        let path = &route.path.replace(":storeId/:name", "s1/f");
+        let path = &route.path.replace(":storeId/:name", "s1/f").replace(":uploadId", "u").replace(":partNumber", "1");
         let method = route.method;
         if method == "POST" {
             for (who, key) in [("$one", "s1/f"), ("$two", "s3/../s1/f"), ("$part", "s1/photos/a")] {
@@ -89,6 +89,8 @@ fn app_requests() -> Vec<Vec<u8>> {
         "DELETE /livestore-filesync-files//s1/f%c0%af\nauthorization: Bearer $two\n\n",
         "GET /download-url?url=https%3A%2F%2Fold.test%2Flivestore-filesync-files%2Fs1%2Ff\nauthorization: Bearer $one\n\n",
         "POST /upload-url\nauthorization: Bearer $one\ncontent-type: application/json\n\n{\"url\":\"https://old.test:443/livestore-filesync-files/s1/%2e%2e/s2/f?x#\"}",
+        "GET /s3/params?filename=..%2Fa%00b&type=image/png&metadata%5BkeyPrefix%5D=s3\nauthorization: Bearer $one\n\n",
+        "GET /s3/multipart/%2e%2e%2fu/1?key=s1/f\nauthorization: Bearer $one\n\n",
         "TRACE * \n\n",
         "POST /upload-url\nauthorization: Bearer $one\ncontent-type: text/plain\n\n{\"key\":\"s1/f\"}",
     ] {
@@ -100,6 +102,14 @@ fn app_requests() -> Vec<Vec<u8>> {
     for (path, body) in [
         ("/batch", json!({ "operations": operations })),
         ("/download-urls", json!({"keys": ["s1/f", "s3/f", "s1//f", 1]})),
+        ("/s3/sign", json!({"method": "PUT", "key": "../s3/%2e a.png", "contentType": "image/png"})),
+        ("/s3/sign", json!({"method": "POST", "key": "a", "keyPrefix": "s1/../s3"})),
+        ("/s3/sign", json!({"method": "PUT", "key": "s1/f", "uploadId": "u&", "partNumber": 1})),
+        ("/s3/sign", json!({"method": "DELETE", "key": "s3/f", "uploadId": "u"})),
+        (
+            "/s3/multipart",
+            json!({"filename": "a/${filename}", "type": "a/b", "metadata": {"keyPrefix": "s1/x", "contentLength": "7"}}),
+        ),
         ("/upload-urls", json!({"items": [{"key": "s1/f", "contentLength": 5}, {"key": "s3/f"}, "s1/f"]})),
     ] {
         all.push(format!("POST {path}\nauthorization: Bearer $one\ncontent-type: application/json\n\n{body}"));

@@ -18,10 +18,11 @@ const BUCKET_PATH: &str = "/files/";
 const S3_SECRET: &str = "s3-secret-never-shown";
 
 /// What takes keys in ways that are off by default.
-const ALL: [(&str, &str); 3] = [
+const ALL: [(&str, &str); 4] = [
     ("files.redirect", "true"),
     ("migration.legacy_urls", r#"["https://old.test/livestore-filesync-files/"]"#),
     ("multipart.secret", "an upload secret of thirty-two bytes or more"),
+    ("uppy.enabled", "true"),
 ];
 
 /// A service and the one thread it runs on.
@@ -109,6 +110,13 @@ fn check_body(answer: &Answer, stores: &[&str]) {
 
 /// Nothing outside the caller's stores is ever signed, and what is said of a URL is true.
 fn check_signed(url: &str, body: &Value, stores: &[&str]) {
+    if let Some(fields) = body.get("fields") {
+        // A form goes to the bucket, and says itself under which key.
+        assert_eq!(format!("{url}/"), format!("https://s3.test{BUCKET_PATH}"));
+        assert_eq!(fields["key"], body["key"], "the form names another key");
+        assert_inside(&format!("{BUCKET_PATH}{}", body["key"].as_str().unwrap()), stores);
+        return;
+    }
     assert_eq!(check_url(url, stores), body["key"].as_str().unwrap(), "the answer names another key");
 }
 
@@ -121,7 +129,11 @@ fn check_url(url: &str, stores: &[&str]) -> String {
     assert_eq!(path, parsed.path(), "a URL library reads another path");
     let names: Vec<_> = parsed.query_pairs().map(|(name, _)| name.into_owned()).collect();
     for (i, name) in names.iter().enumerate() {
-        let known = name.starts_with("X-Amz-") || matches!(name.as_str(), "response-content-disposition" | "versionId");
+        let known = name.starts_with("X-Amz-")
+            || matches!(
+                name.as_str(),
+                "response-content-disposition" | "versionId" | "uploads" | "uploadId" | "partNumber"
+            );
         assert!(known && !names[..i].contains(name), "{name} in the query");
     }
     assert_inside(path, stores)

@@ -22,7 +22,7 @@ use super::audited::Minutes;
 use super::cors::is_preflight;
 use super::reply::Redirect;
 use super::{AnswerBody, ApiError, App, Call, Endpoint, Reply, Route, exact_routes};
-use super::{batch, credential, files};
+use super::{batch, credential, files, pattern, uppy};
 use crate::domain::policy::Caller;
 use crate::outbound::{Cause, caused_by};
 use crate::telemetry::request_id::{RequestId, X_REQUEST_ID};
@@ -218,9 +218,11 @@ impl App {
     fn rows_at(&self, path: &str) -> impl Iterator<Item = &'static Route> {
         let path = self.below_base(path);
         let exact = move || exact_routes().filter(move |row| row.path == path);
-        // An exact path is never taken for a file.
-        let stored = self.stored.as_deref().is_some_and(|root| path.starts_with(root)) && exact().next().is_none();
-        exact().chain(if stored { files::STORED } else { &[] })
+        let of_uppy = move || pattern::rows_at(if self.uppy { uppy::ROUTES } else { &[] }, path);
+        let own = move || exact().chain(of_uppy());
+        // A path of ours is never taken for a file.
+        let stored = self.stored.as_deref().is_some_and(|root| path.starts_with(root)) && own().next().is_none();
+        own().chain(if stored { files::STORED } else { &[] })
     }
 
     fn below_base<'a>(&self, path: &'a str) -> &'a str {

@@ -33,7 +33,9 @@ mod multipart;
 mod named;
 mod objects;
 pub mod openapi;
+mod pattern;
 mod reply;
+mod uppy;
 mod urls;
 
 use std::pin::Pin;
@@ -73,6 +75,8 @@ pub struct App {
     /// What stored paths begin with, slashes at both ends, where they are served.
     stored: Option<String>,
     legacy_urls: LegacyUrls,
+    /// Whether Uppy's routes are served.
+    uppy: bool,
     upload: Life,
     /// Uploads in parts, where they are on.
     uploads: Option<Arc<multipart::Uploads>>,
@@ -111,6 +115,7 @@ impl App {
             read_key_rules: KeyRules { files_root: String::new(), ..config.key_rules.clone() },
             stored: config.files.redirect.then(|| format!("/{}/", config.key_rules.files_root)),
             legacy_urls: config.legacy_urls.clone(),
+            uppy: config.uppy.enabled,
             upload: config.upload,
             uploads: config.multipart.as_ref().map(multipart::Uploads::new),
             download: config.download.clone(),
@@ -193,7 +198,7 @@ pub enum Endpoint {
 pub struct Route {
     /// The HTTP method, upper case.
     pub method: &'static str,
-    /// The path below `server.base_path`; of `files::STORED` an example of them all.
+    /// The path below `server.base_path`, `:name` being any one segment; of `files::STORED` an example of them all.
     pub path: &'static str,
     /// The permission that the decision will ask for, for people to read.
     pub needs: &'static str,
@@ -205,10 +210,16 @@ pub struct Route {
 
 /// Every row of every resource.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
+    exact_routes().chain(uppy::ROUTES).chain(files::STORED)
+}
+
+/// Those that `/openapi.json` is about. What Uppy's take and give is for Uppy to say, and off by default.
+#[cfg(test)]
+fn described_routes() -> impl Iterator<Item = &'static Route> {
     exact_routes().chain(files::STORED)
 }
 
-/// Those whose path is the whole path.
+/// Those whose path is the whole path, and that are always served.
 fn exact_routes() -> impl Iterator<Item = &'static Route> {
     [
         urls::ROUTES,

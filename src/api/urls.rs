@@ -371,7 +371,7 @@ fn public<'a>(granted: (Grant, &'a Backend), base: &PublicBase) -> Signed<'a> {
 }
 
 /// The URL for what was granted, with `headers` bound besides those of the terms, which have none.
-fn signed<'a>(
+pub(super) fn signed<'a>(
     granted: (Grant, &'a Backend),
     headers: UploadHeaders,
     terms: &Terms<'_>,
@@ -383,7 +383,7 @@ fn signed<'a>(
 }
 
 /// Counts a URL that its caller gets.
-fn given_out(signed: Signed<'_>) -> Signed<'_> {
+pub(super) fn given_out(signed: Signed<'_>) -> Signed<'_> {
     let (grant, storage) = &signed.granted;
     match signed.link {
         Link::Signed { .. } => storage.counts.minted(grant.action()),

@@ -34,7 +34,8 @@ pub use surface::Surface;
 pub use terminal::coloured;
 pub use used::{
     Addressing, AuditMode, AuditRules, Auth, Config, Cors, DEFAULT_STORAGE, Download, FetchRules, Files, KeyLocation,
-    KeySource, Life, LogFormat, Migration, Multipart, OtlpRules, Server, Storage, Telemetry, Tls, TokenPlaces, Verify,
+    KeySource, Life, LogFormat, Migration, Multipart, OtlpRules, Server, Storage, Telemetry, Tls, TokenPlaces, Uppy,
+    Verify,
 };
 
 /// The file that is read when none is named, if it is there.

@@ -43,6 +43,8 @@ pub struct Config {
     pub multipart: Option<Multipart>,
     /// The old gateway's paths.
     pub files: Files,
+    /// Uppy's routes.
+    pub uppy: Uppy,
     /// The old gateway's addresses.
     pub legacy_urls: LegacyUrls,
     /// What GET and HEAD URLs are like.
@@ -341,6 +343,13 @@ pub struct Multipart {
 pub struct Files {
     /// Whether paths that begin with the files root lead to the objects.
     pub redirect: bool,
+}
+
+/// `[uppy]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Uppy {
+    /// Whether there are routes for Uppy.
+    pub enabled: bool,
 }
 
 /// What a migration of rows needs: `[migration]` and `[keys]`.

@@ -65,7 +65,11 @@ pub(super) async fn cors(
 
 fn judge(missing: &[String], pages: &Pages<'_>) -> Verdict {
     if missing.is_empty() {
-        return Verdict::Ok(format!("GET, PUT and DELETE, with {}", pages.headers.join(", ")));
+        return Verdict::Ok(format!(
+            "GET, PUT{} and DELETE, with {}",
+            if pages.posts { ", POST" } else { "" },
+            pages.headers.join(", ")
+        ));
     }
     Verdict::Fail(
         format!("pages may not {}", missing.join(", ")),
@@ -85,11 +89,11 @@ async fn of_all(bench: &Bench<'_>, site: &Site, pages: &Pages<'_>) -> Vec<Result
 async fn of_one(bench: &Bench<'_>, site: &Site, origin: &str, pages: &Pages<'_>) -> Result<Vec<String>, String> {
     let headers = &pages.headers;
     let mut missing = Vec::new();
-    if !preflight(bench, site, origin, Action::Put, headers).await? {
+    if !preflight(bench, site, origin, "PUT", headers).await? {
         // The bucket refuses as a whole: which part it was shows only one by one.
-        if preflight(bench, site, origin, Action::Put, &[]).await? {
+        if preflight(bench, site, origin, "PUT", &[]).await? {
             for header in headers {
-                if !preflight(bench, site, origin, Action::Put, &[header]).await? {
+                if !preflight(bench, site, origin, "PUT", &[header]).await? {
                     missing.push(format!("PUT with {header}"));
                 }
             }
@@ -100,7 +104,10 @@ async fn of_one(bench: &Bench<'_>, site: &Site, origin: &str, pages: &Pages<'_>)
             missing.push("PUT".to_owned());
         }
     }
-    if !preflight(bench, site, origin, Action::Delete, &[]).await? {
+    if pages.posts && !preflight(bench, site, origin, "POST", headers).await? {
+        missing.push("POST".to_owned());
+    }
+    if !preflight(bench, site, origin, "DELETE", &[]).await? {
         missing.push("DELETE".to_owned());
     }
     let key = bench.key("expired")?;
@@ -117,18 +124,18 @@ async fn preflight(
     bench: &Bench<'_>,
     site: &Site,
     origin: &str,
-    action: Action,
+    method: &'static str,
     headers: &[&'static str],
 ) -> Result<bool, String> {
     let key = bench.key("page")?;
     let joined = headers.join(",");
-    let mut sent = vec![("origin", origin), ("access-control-request-method", action.method())];
+    let mut sent = vec![("origin", origin), ("access-control-request-method", method)];
     if !headers.is_empty() {
         sent.push(("access-control-request-headers", joined.as_str()));
     }
-    let ask = Ask { preflight: true, sent: &sent, ..Ask::new(action, &key) };
+    let ask = Ask { preflight: true, sent: &sent, ..Ask::new(Action::Put, &key) };
     let Heard { status, headers: answered, .. } = bench.ask(site, ask).await?;
-    Ok(allows(status, &answered, origin, action.method(), headers))
+    Ok(allows(status, &answered, origin, method, headers))
 }
 
 /// What a browser makes of the answer to a preflight. <https://fetch.spec.whatwg.org/#cors-preflight-fetch>

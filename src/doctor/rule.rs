@@ -14,6 +14,8 @@ pub struct Pages<'a> {
     pub headers: Vec<&'static str>,
     /// They upload in parts: they read the `ETag` of what they put, and may have it checked by a CRC.
     pub in_parts: bool,
+    /// Whether they send forms, and begin and end uploads at the bucket, as those with Uppy do.
+    pub posts: bool,
 }
 
 impl<'a> Pages<'a> {
@@ -24,6 +26,7 @@ impl<'a> Pages<'a> {
             origins: &config.server.cors.origins,
             headers: sent_headers(&storage.upload_rules),
             in_parts: config.multipart.is_some(),
+            posts: config.uppy.enabled,
         }
     }
 }
@@ -53,8 +56,13 @@ fn allowed_headers(pages: &Pages<'_>) -> Vec<&'static str> {
     headers
 }
 
-const METHODS: [&str; 4] = ["GET", "HEAD", "PUT", "DELETE"];
-const EXPOSED: [&str; 3] = ["ETag", "Content-Range", "Accept-Ranges"];
+const METHODS: [&str; 5] = ["GET", "HEAD", "PUT", "DELETE", "POST"];
+const EXPOSED: [&str; 4] = ["ETag", "Content-Range", "Accept-Ranges", "Location"];
+
+/// What every page needs, and what a form does: the method, and where its object is.
+fn with_posts<'l>(list: &'l [&'static str], posts: bool) -> &'l [&'static str] {
+    if posts { list } else { list.split_last().map_or(list, |(_, rest)| rest) }
+}
 const MAX_AGE_SECS: u32 = 600;
 
 /// Tells our rule from those that others have put into the bucket.
@@ -85,9 +93,9 @@ pub fn cors_document(pages: &Pages<'_>, format: CorsFormat) -> String {
 #[serde(rename_all = "PascalCase")]
 struct Rule<'a> {
     allowed_origins: &'a [String],
-    allowed_methods: [&'a str; 4],
+    allowed_methods: &'a [&'static str],
     allowed_headers: Vec<&'static str>,
-    expose_headers: [&'a str; 3],
+    expose_headers: &'a [&'static str],
     max_age_seconds: u32,
 }
 
@@ -95,9 +103,9 @@ impl<'a> Rule<'a> {
     fn of(pages: &Pages<'a>) -> Self {
         Self {
             allowed_origins: pages.origins,
-            allowed_methods: METHODS,
+            allowed_methods: with_posts(&METHODS, pages.posts),
             allowed_headers: allowed_headers(pages),
-            expose_headers: EXPOSED,
+            expose_headers: with_posts(&EXPOSED, pages.posts),
             max_age_seconds: MAX_AGE_SECS,
         }
     }
@@ -134,8 +142,9 @@ fn xml(pages: &Pages<'_>, others: &[&str]) -> String {
         element("AllowedOrigin", origin);
     }
     let headers = allowed_headers(pages);
+    let (methods, exposed) = (with_posts(&METHODS, pages.posts), with_posts(&EXPOSED, pages.posts));
     let lists: [(&str, &[&str]); 3] =
-        [("AllowedMethod", &METHODS), ("AllowedHeader", &headers), ("ExposeHeader", &EXPOSED)];
+        [("AllowedMethod", methods), ("AllowedHeader", &headers), ("ExposeHeader", exposed)];
     for (name, values) in lists {
         for value in values {
             element(name, value);
@@ -169,7 +178,7 @@ mod tests {
     }
 
     fn pages(origins: &[String]) -> Pages<'_> {
-        Pages { origins, headers: vec!["content-type"], in_parts: false }
+        Pages { origins, headers: vec!["content-type"], in_parts: false, posts: false }
     }
 
     /// What a configuration adds is asked for and allowed.
@@ -185,8 +194,23 @@ mod tests {
         let headers = sent_headers(&rules);
         assert_eq!(headers, ["cache-control", "content-type", "if-none-match"]);
         let origins = origins();
-        let document = cors_document(&Pages { origins: &origins, headers, in_parts: true }, CorsFormat::Xml);
+        let document =
+            cors_document(&Pages { origins: &origins, headers, in_parts: true, posts: false }, CorsFormat::Xml);
         assert!(document.contains("<AllowedHeader>cache-control</AllowedHeader>"), "{document}");
+    }
+
+    /// Uppy's forms are posted, and it begins and ends uploads in parts by POST.
+    #[test]
+    fn pages_with_uppy_may_post() {
+        let origins = origins();
+        for posts in [false, true] {
+            let document = cors_document(&Pages { posts, ..pages(&origins) }, CorsFormat::Xml);
+            for element in ["<AllowedMethod>POST</AllowedMethod>", "<ExposeHeader>Location</ExposeHeader>"] {
+                assert_eq!(document.contains(element), posts, "{document}");
+            }
+            assert!(document.contains("<AllowedMethod>DELETE</AllowedMethod>"), "{document}");
+            assert!(document.contains("<ExposeHeader>ETag</ExposeHeader>"), "{document}");
+        }
     }
 
     #[test]

@@ -201,7 +201,11 @@ fn capsule_of(fields: &[u8]) -> Option<Capsule> {
         key,
         upload_id,
         owner,
-        plan: PartPlan::new(size, Some(part_bytes), part_bytes).ok()?,
+        plan: if part_bytes == 0 {
+            PartPlan::open(size)
+        } else {
+            PartPlan::new(size, Some(part_bytes), part_bytes).ok()?
+        },
         checksum: checksum.map(|name| PartChecksum::named(&name).ok_or(())).transpose().ok()?,
         content_type,
         began_at,

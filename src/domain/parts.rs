@@ -63,6 +63,19 @@ impl PartPlan {
         Ok(Self { size, part_bytes, count: count.ok_or(PlanError::TooManyParts { least })? })
     }
 
+    /// No plan: whoever uploads cuts the object as it likes, and what it sent is looked at when it ends. `size` is its
+    /// length, or 0 when that is not known either.
+    #[must_use]
+    pub const fn open(size: u64) -> Self {
+        Self { size, part_bytes: 0, count: 0 }
+    }
+
+    /// Whether nobody knows the parts before they are there.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.part_bytes == 0
+    }
+
     /// Bytes of the object.
     #[must_use]
     pub const fn size(&self) -> u64 {

@@ -161,6 +161,12 @@ impl Limits {
         own.into_iter().chain(quota).min()
     }
 
+    /// Whether uploads are charged, and so must say their length.
+    #[must_use]
+    pub fn has_quota(&self) -> bool {
+        self.uploads.is_some()
+    }
+
     /// Charges the bytes of an upload to the store of its key.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 use url::Url;
 
-use crate::support::{HASH, TestApp, good_token, now};
+use crate::support::{HASH, SEALED, TestApp, UPPY, good_token, now};
 
 #[tokio::test]
 async fn a_download_url() {
@@ -140,7 +140,7 @@ async fn bounds_that_cannot_be_signed_are_refused() {
 /// H24: on every answer, good or bad, of every route.
 #[tokio::test]
 async fn every_answer_has_the_headers_that_protect_it() {
-    let app = TestApp::with(&[("files.redirect", "true")]).await;
+    let app = TestApp::with(&[("files.redirect", "true"), UPPY, SEALED]).await;
     let token = good_token();
     for route in routes() {
         for (method, bearer) in [(route.method, token.as_str()), (route.method, "bad"), ("TRACE", token.as_str())] {

@@ -3,12 +3,12 @@
 use filesync_signer::api::{Endpoint, routes};
 use serde_json::json;
 
-use crate::support::{TestApp, good_token, now, on_every_route, token};
+use crate::support::{SEALED, TestApp, UPPY, good_token, now, on_every_route, token};
 
 /// A new row is covered before its author writes a test.
 #[tokio::test]
 async fn every_row_but_open_ones_refuses_a_missing_token() {
-    let app = TestApp::with(&[("files.redirect", "true")]).await;
+    let app = TestApp::with(&[("files.redirect", "true"), UPPY, SEALED]).await;
     let mut refused = 0;
     for route in routes() {
         let target = format!("{}?key=s1/f", route.path);
@@ -18,7 +18,7 @@ async fn every_row_but_open_ones_refuses_a_missing_token() {
         assert_eq!(answer.status == 401, !open, "{} {}", route.method, route.path);
         refused += usize::from(!open);
     }
-    assert_eq!(refused, 20);
+    assert_eq!(refused, 28);
     assert_eq!(app.s3.count(), 0);
 }
 

@@ -50,6 +50,7 @@ mod tls;
 mod token_places;
 mod traces;
 mod units;
+mod uppy;
 
 #[path = "../support/frames.rs"]
 #[allow(dead_code, reason = "some are for the hostile clients alone")]

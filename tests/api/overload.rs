@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use crate::faulty::{Does, FaultyBucket};
 use crate::limits::{Endless, post};
-use crate::support::{Answer, TestApp, good_token};
+use crate::support::{Answer, SEALED, TestApp, UPPY, good_token};
 
 /// A request whose body never comes, once it is in flight.
 async fn stuck(app: &Arc<TestApp>) -> JoinHandle<(Answer, bool)> {
@@ -37,6 +37,8 @@ async fn beyond_the_bound_requests_are_refused_unread_and_health_answers() {
             ("limits.max_bucket_calls", "1"),
             ("auth.worker_header", "true"),
             ("files.redirect", "true"),
+            UPPY,
+            SEALED,
         ])
         .await,
     );

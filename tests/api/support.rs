@@ -24,6 +24,10 @@ use tokio::sync::watch;
 pub(crate) const SECRET: &str = "an api ring secret of more than 32 bytes";
 pub(crate) const HASH: &str = "3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a";
 
+/// Uppy's routes, and what they need.
+pub(crate) const UPPY: (&str, &str) = ("uppy.enabled", "true");
+pub(crate) const SEALED: (&str, &str) = ("multipart.secret", "an upload secret of thirty-two bytes or more");
+
 /// 2026-11-22T15:00:00Z, always.
 pub(crate) fn now() -> Timestamp {
     "2026-11-22T15:00:00Z".parse().unwrap()

@@ -16,7 +16,7 @@ use super::audited::Operation;
 #[cfg(test)]
 use super::openapi::shapes;
 use super::urls::{DownloadRequest, UploadRequest, signed_delete, signed_download, signed_upload};
-use super::{ApiError, App, Call, Endpoint, Pending, Reply, Route, multipart};
+use super::{ApiError, App, Call, Endpoint, Pending, Reply, Route, multipart, uppy};
 use crate::config::Server;
 use crate::domain::json;
 use crate::domain::policy::Caller;
@@ -52,7 +52,9 @@ const MAX_ENTRIES: usize = 1000;
 
 /// How much of a body is read, in bytes.
 pub(super) fn body_limit(route: &Route, server: &Server) -> usize {
-    let is_batch = ROUTES.iter().any(|row| row.path == route.path) || multipart::has_long_body(route);
+    let is_batch = ROUTES.iter().any(|row| row.path == route.path)
+        || multipart::has_long_body(route)
+        || uppy::has_long_body(route);
     if is_batch { server.max_batch_body_bytes } else { server.max_body_bytes }
 }
 

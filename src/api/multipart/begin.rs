@@ -3,6 +3,7 @@
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
+use super::Uploads;
 use crate::api::audited::{Decided, Operation, bounds};
 #[cfg(test)]
 use crate::api::openapi::shapes;
@@ -57,18 +58,18 @@ pub(in crate::api) struct BeginAnswer<'a> {
 }
 
 /// What was decided of an upload, before the bucket hears of it.
-struct Begun<'a> {
-    granted: (Grant, &'a Backend),
-    headers: UploadHeaders,
-    plan: PartPlan,
-    checksum: Option<PartChecksum>,
+pub(in crate::api) struct Begun<'a> {
+    pub(in crate::api) granted: (Grant, &'a Backend),
+    pub(in crate::api) headers: UploadHeaders,
+    pub(in crate::api) plan: PartPlan,
+    pub(in crate::api) checksum: Option<PartChecksum>,
 }
 
 impl Decided for Begun<'_> {
     fn tell<'a>(&'a self, record: &mut Record<'a>) {
         self.granted.tell(record);
         record.bounds = Some(Bounds {
-            content_length: Some(self.plan.size()),
+            content_length: Some(self.plan.size()).filter(|size| *size > 0),
             checksum_sha256: self.checksum == Some(PartChecksum::Sha256),
             write_once: self.granted.1.upload_rules.write_once,
             ..bounds(&self.headers)
@@ -81,7 +82,7 @@ pub(super) fn begin<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) ->
         let uploads = app.uploads()?;
         let request: BeginRequest = call.json()?;
         let named = (request.key.as_deref(), request.url.as_deref());
-        let begun = app.decided((caller, call), Operation::MultipartBegin, named, |granted| {
+        let decided = app.decided((caller, call), Operation::MultipartBegin, named, |granted| {
             let missing = || ApiError::InvalidRequest("contentLength is missing".into());
             let size = request.content_length.ok_or_else(missing)?;
             let checksum = request.checksum.as_deref().map(checksum).transpose()?;
@@ -97,26 +98,18 @@ pub(super) fn begin<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) ->
             app.limits.charge_upload(granted.0.key(), size)?;
             Ok(Begun { granted, headers, plan, checksum })
         })?;
-        let Begun { granted: (grant, storage), headers, plan, checksum } = begun;
+        let Begun { granted: (grant, storage), headers, plan, checksum } = decided;
         storage.counts.promised(plan.size());
 
-        let upload_id = storage.bucket.begin_upload(&grant, &headers.borrowed(), call.now).await?;
-        let began_at = call.now.as_second();
-        let life_secs = i64::try_from(uploads.max_age.as_secs()).unwrap_or(i64::MAX);
         let capsule = Capsule {
-            storage: storage.name.clone(),
-            key: grant.key().as_str().to_owned(),
-            upload_id,
-            owner: Owner::of(caller),
             plan,
             checksum,
             content_type: request.content_type.filter(|text| !text.is_empty()),
-            began_at,
-            ends_at: began_at.saturating_add(life_secs),
+            ..unbegun(uploads, caller, (&grant, storage), call)
         };
-        let nonce = random_bytes().map_err(|_| ApiError::Internal)?;
+        let (capsule, token) = begun(uploads, capsule, (&grant, storage), &headers, call).await?;
         let answer = BeginAnswer {
-            upload_token: &uploads.keys.seal(&capsule, nonce).map_err(|_| ApiError::Internal)?,
+            upload_token: &token,
             key: &capsule.key,
             provider_id: &storage.name,
             part_size: plan.part_bytes(),
@@ -125,6 +118,43 @@ pub(super) fn begin<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) ->
         };
         Ok(Reply::json(StatusCode::OK, &answer))
     })
+}
+
+/// What is known before the bucket is asked, of an upload without a plan.
+pub(in crate::api) fn unbegun(
+    uploads: &Uploads,
+    caller: &Caller,
+    (grant, storage): (&Grant, &Backend),
+    call: &Call<'_>,
+) -> Capsule {
+    let began_at = call.now.as_second();
+    let life_secs = i64::try_from(uploads.max_age.as_secs()).unwrap_or(i64::MAX);
+    Capsule {
+        storage: storage.name.clone(),
+        key: grant.key().as_str().to_owned(),
+        upload_id: String::new(),
+        owner: Owner::of(caller),
+        plan: PartPlan::open(0),
+        checksum: None,
+        content_type: None,
+        began_at,
+        ends_at: began_at.saturating_add(life_secs),
+    }
+}
+
+/// The upload, begun at the bucket, and its token.
+pub(in crate::api) async fn begun(
+    uploads: &Uploads,
+    capsule: Capsule,
+    (grant, storage): (&Grant, &Backend),
+    headers: &UploadHeaders,
+    call: &Call<'_>,
+) -> Result<(Capsule, String), ApiError> {
+    let upload_id = storage.bucket.begin_upload(grant, &headers.borrowed(), call.now).await?;
+    let capsule = Capsule { upload_id, ..capsule };
+    let nonce = random_bytes().map_err(|_| ApiError::Internal)?;
+    let token = uploads.keys.seal(&capsule, nonce).map_err(|_| ApiError::Internal)?;
+    Ok((capsule, token))
 }
 
 fn checksum(name: &str) -> Result<PartChecksum, ApiError> {

@@ -15,10 +15,10 @@ use crate::api::openapi::shapes;
 use crate::api::{ApiError, App, Call, Pending, Reply};
 use crate::domain::capsule::Capsule;
 use crate::domain::parts::{MAX_PARTS, etag_of_parts};
-use crate::domain::policy::{Action, Caller, decide};
+use crate::domain::policy::{Action, Caller, Grant, decide};
 use crate::domain::upload::PartsClaim;
 use crate::domain::utc::UtcSecond;
-use crate::storage::{BucketError, Completion, ObjectInfo, UploadedPart, bare};
+use crate::storage::{Backend, BucketError, Completion, ObjectInfo, UploadedPart, bare};
 
 /// Of the request's time, what is kept for saying that the bucket took too long.
 const KEPT_FOR_THE_ANSWER: Duration = Duration::from_millis(500);
@@ -160,14 +160,19 @@ pub(super) fn complete<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>)
             },
             None => done_before(&opened, &etags_of(named.as_ref()), call).await?.ok_or(ApiError::UploadNotFound)?,
         };
-        let location = match &app.download.public {
-            Some(base) => base.url(grant),
-            None => storage.signers.location(grant).unwrap_or_default(),
-        };
+        let location = location(app, grant, storage);
         let key = grant.key().as_str();
         let answer = CompleteAnswer { key, provider_id: &storage.name, etag: quoted(&etag), location };
         Ok(Reply::json(StatusCode::OK, &answer))
     })
+}
+
+/// Where clients see the object, unsigned.
+pub(in crate::api) fn location(app: &App, grant: &Grant, storage: &Backend) -> String {
+    match &app.download.public {
+        Some(base) => base.url(grant),
+        None => storage.signers.location(grant).unwrap_or_default(),
+    }
 }
 
 /// The object of these parts, made now, or by a call before this one whose answer was lost.
@@ -177,12 +182,20 @@ async fn finished(
     there: &[UploadedPart],
     call: &Call<'_>,
 ) -> Result<String, ApiError> {
+    made_of(opened, &judge(&opened.capsule, named, there)?, call).await
+}
+
+/// The same for parts that were looked at.
+pub(in crate::api) async fn made_of(
+    opened: &Opened<'_>,
+    parts: &[UploadedPart],
+    call: &Call<'_>,
+) -> Result<String, ApiError> {
     let Opened { uploads, capsule, grant, storage } = opened;
-    let parts = judge(capsule, named, there)?;
     let left = call.ends.saturating_duration_since(Instant::now()).saturating_sub(KEPT_FOR_THE_ANSWER);
     let completion = Completion {
         upload_id: &capsule.upload_id,
-        parts: &parts,
+        parts,
         checksum: capsule.checksum,
         write_once: storage.upload_rules.write_once,
         within: uploads.complete_timeout.min(left),
@@ -208,7 +221,11 @@ async fn finished(
 }
 
 /// The entity tag of the object, if it is the one that this upload makes.
-async fn done_before(opened: &Opened<'_>, etags: &[&str], call: &Call<'_>) -> Result<Option<String>, ApiError> {
+pub(in crate::api) async fn done_before(
+    opened: &Opened<'_>,
+    etags: &[&str],
+    call: &Call<'_>,
+) -> Result<Option<String>, ApiError> {
     let Opened { capsule, grant, storage, .. } = opened;
     let kms = storage.upload_rules.fixed_headers.iter().any(|(_, value)| value.starts_with("aws:kms"));
     let object = storage.bucket.object_of_upload(grant, call.now).await?;
@@ -219,14 +236,17 @@ async fn done_before(opened: &Opened<'_>, etags: &[&str], call: &Call<'_>) -> Re
 /// key of KMS, or where the caller names no tags, the object must be younger than the upload.
 fn etag_if_made_of(capsule: &Capsule, etags: &[&str], kms: bool, object: &ObjectInfo) -> Option<String> {
     let etag = bare(object.etag.as_deref()?);
-    let count = capsule.plan.count();
+    let named = u32::try_from(etags.len());
+    // Without a plan there are as many as were named, and nobody else writes to a key that was made for this upload.
+    let count = if capsule.plan.is_open() { named.ok().filter(|count| *count > 0)? } else { capsule.plan.count() };
     let counted = etag.rsplit_once('-').is_some_and(|(_, of)| of.parse() == Ok(count));
-    let all_named = u32::try_from(etags.len()) == Ok(count);
+    let all_named = named == Ok(count);
     let made_of_them = match etag_of_parts(etags.iter().copied()).filter(|_| all_named && !kms) {
         Some(expected) => expected == etag,
         None => counted && object.last_modified.is_some_and(|date| date.as_second() >= capsule.began_at),
     };
-    (made_of_them && object.size == capsule.plan.size()).then(|| etag.to_owned())
+    let as_long = capsule.plan.is_open() || object.size == capsule.plan.size();
+    (made_of_them && as_long).then(|| etag.to_owned())
 }
 
 fn etags_of<'n>(named: Option<&'n ByNumber<'_>>) -> Vec<&'n str> {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::audited::{Decided, Operation, tell_object};
 use super::{ApiError, App, Call, Endpoint, Route};
 use crate::config::{Multipart, Secret};
-use crate::domain::capsule::{Capsule, CapsuleKeys, Owner};
+use crate::domain::capsule::{Broken, Capsule, CapsuleKeys, Owner};
 use crate::domain::policy::{Caller, Grant};
 use crate::domain::upload::{PartsClaim, UploadHeaders, UploadRefused};
 use crate::storage::{Backend, Support};
@@ -92,11 +92,11 @@ impl Uploads {
 }
 
 /// An upload whose token was opened, for a caller who may do this to it.
-struct Opened<'a> {
+pub(super) struct Opened<'a> {
     uploads: &'a Uploads,
-    capsule: Capsule,
-    grant: Grant,
-    storage: &'a Backend,
+    pub(super) capsule: Capsule,
+    pub(super) grant: Grant,
+    pub(super) storage: &'a Backend,
 }
 
 impl Decided for Opened<'_> {
@@ -106,21 +106,34 @@ impl Decided for Opened<'_> {
 }
 
 impl App {
-    fn uploads(&self) -> Result<&Uploads, ApiError> {
+    pub(super) fn uploads(&self) -> Result<&Uploads, ApiError> {
         self.uploads.as_deref().ok_or(ApiError::MultipartOff)
     }
 
-    /// Opens the token of an upload for its owner, and does `act` with it. That it is one does not say that the owner may
-    /// still: the policy does.
+    /// Opens the token of an upload whose parts were planned, and does `act` with it.
     fn opened<'a, T: Decided>(
         &'a self,
-        (caller, call): (&Caller, &Call<'_>),
+        of: (&Caller, &Call<'_>),
         operation: Operation,
         token: Option<&str>,
         act: impl FnOnce(Opened<'a>) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
-        let uploads = self.uploads()?;
         let token = token.ok_or_else(|| ApiError::InvalidRequest("uploadToken is missing".into()))?;
+        self.opened_of_any(of, operation, token, |opened| {
+            if opened.capsule.plan.is_open() { Err(Broken.into()) } else { act(opened) }
+        })
+    }
+
+    /// Opens the token of an upload for its owner, and does `act` with it. That it is one does not say that the owner may
+    /// still: the policy does.
+    pub(super) fn opened_of_any<'a, T: Decided>(
+        &'a self,
+        (caller, call): (&Caller, &Call<'_>),
+        operation: Operation,
+        token: &str,
+        act: impl FnOnce(Opened<'a>) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let uploads = self.uploads()?;
         let capsule = uploads.keys.open(token)?;
         let (key, is_owner) = (capsule.key.clone(), capsule.owner == Owner::of(caller));
         let first = || if is_owner { Ok(()) } else { Err(ApiError::NotYourUpload) };
@@ -138,7 +151,7 @@ impl App {
     }
 
     /// The rules of `[upload]` for an object that comes in parts, as they are now.
-    fn parts_headers(
+    pub(super) fn parts_headers(
         &self,
         caller: &Caller,
         (grant, storage): (&Grant, &Backend),

@@ -14,6 +14,7 @@ mod server;
 mod storage;
 mod telemetry;
 mod upload;
+mod uppy;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,7 @@ pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) 
     let download = download::download(raw, &mut report);
     let files = files::files(raw, &mut report);
     let legacy_urls = key_rules.as_ref().and_then(|rules| files::legacy_urls(&raw.migration, rules, &mut report));
+    let uppy = key_rules.as_ref().and_then(|rules| uppy::uppy(raw, rules, &mut report));
     let limits = limits::limits(&raw.limits, &mut report);
     let telemetry = telemetry(raw, &mut report);
     let Report { problems, warnings, notes, key_files, .. } = report;
@@ -58,6 +60,7 @@ pub(super) fn check(raw: &RawConfig, sources: &Sources, problems: Vec<Problem>) 
             multipart: multipart?,
             download: download?,
             files: files?,
+            uppy: uppy?,
             legacy_urls: legacy_urls?,
             limits: limits?,
             telemetry: telemetry?,

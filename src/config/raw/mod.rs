@@ -6,6 +6,7 @@ mod multipart;
 mod objects;
 mod server;
 mod storage;
+mod uppy;
 mod value;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ pub(super) use objects::RawLife;
 pub(super) use objects::{RawDownload, RawFiles, RawKeys, RawMigration, RawUpload};
 pub(super) use server::{RawLimits, RawServer, RawTelemetry, RawTls};
 pub(super) use storage::{RawAccessKey, RawRoute, RawStorage};
+pub(super) use uppy::RawUppy;
 pub(super) use value::RawDuration;
 pub use value::Secret;
 
@@ -34,6 +36,7 @@ pub struct RawConfig {
     pub keys: RawKeys,
     pub upload: RawUpload,
     pub files: RawFiles,
+    pub uppy: RawUppy,
     pub migration: RawMigration,
     pub multipart: RawMultipart,
     pub download: RawDownload,

@@ -6,6 +6,7 @@ mod metrics;
 mod multipart;
 mod storages;
 mod telemetry;
+mod uppy;
 
 use std::io::Write as _;
 

@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::{Operation, Takes, operation_of};
-use crate::api::{CODES, Endpoint, Route, routes};
+use crate::api::{CODES, Endpoint, Route, described_routes};
 
 /// Of every route: what is wrong with a request line, too slow, too much, or our fault.
 const ANY: &[&str] = &["invalid_request", "request_timeout", "uri_too_long", "internal", "overloaded"];
@@ -55,7 +55,7 @@ pub(super) fn failures_of(route: &Route) -> Vec<Failure> {
 /// Each distinct failure under its name: that of its status, and of the first route that has it where there are several.
 pub(super) fn named() -> BTreeMap<Failure, String> {
     let mut first: BTreeMap<Failure, &'static str> = BTreeMap::new();
-    for route in routes() {
+    for route in described_routes() {
         for failure in failures_of(route) {
             first.entry(failure).or_insert(operation_of(route).1.id);
         }

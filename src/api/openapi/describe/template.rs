@@ -10,7 +10,7 @@ use super::{Operation, Shape, Takes, operation_of};
 use crate::api::error::ErrorBody;
 use crate::api::openapi::shapes::OldUrl;
 use crate::api::openapi::{IF, WHEN};
-use crate::api::{Endpoint, Route, routes};
+use crate::api::{Endpoint, Route, described_routes};
 
 const ABOUT: &str = "Decides who may touch which object key and mints short-lived URLs for it; bytes go straight to the bucket.\n\n\
     Every answer has an `X-Request-Id`, `Cache-Control: no-store` unless it says otherwise, `Referrer-Policy: no-referrer` and \
@@ -44,7 +44,7 @@ pub(super) fn template() -> Value {
     let examples = examples();
     let failures = named();
     let mut paths = Map::new();
-    for route in routes() {
+    for route in described_routes() {
         let item = paths.entry(template_path(route)).or_insert_with(|| json!({}));
         if route.path.contains(':') {
             item[WHEN] = json!("redirect");
