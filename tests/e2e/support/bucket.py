@@ -1,6 +1,7 @@
 """Make the test bucket and its CORS rules, and prove that it takes bytes. Settings come as JSON on stdin.
 
-With `versions`, say instead which versions and delete markers there are below that prefix.
+Without `origins` it has no such rules. With `uploads`, say instead which uploads in parts have been begun and not ended;
+with `versions`, which versions and delete markers there are below that prefix.
 """
 import json
 import sys
@@ -19,6 +20,11 @@ s3 = boto3.client(
     aws_secret_access_key=want["secretKey"],
     config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}, connect_timeout=2, read_timeout=10),
 )
+
+if "uploads" in want:
+    listed = s3.list_multipart_uploads(Bucket=want["bucket"])
+    print(json.dumps([upload["Key"] for upload in listed.get("Uploads", [])]))
+    sys.exit(0)
 
 if "versions" in want:
     listed = s3.list_object_versions(Bucket=want["bucket"], Prefix=want["versions"])
@@ -43,7 +49,8 @@ def prepare():
         pass
     if want.get("versioning"):
         s3.put_bucket_versioning(Bucket=want["bucket"], VersioningConfiguration={"Status": "Enabled"})
-    s3.put_bucket_cors(Bucket=want["bucket"], CORSConfiguration=cors())
+    if want["origins"]:
+        s3.put_bucket_cors(Bucket=want["bucket"], CORSConfiguration=cors())
     # The S3 door opens before a volume server has joined: only a write that holds shows that it is ready.
     s3.put_object(Bucket=want["bucket"], Key="ready", Body=b"yes")
     s3.delete_object(Bucket=want["bucket"], Key="ready")

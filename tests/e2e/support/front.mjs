@@ -15,14 +15,29 @@ export const forward = (target, request, response, { leaveOut = [] } = {}) => {
   request.pipe(onward)
 }
 
+// With `losing`, the first request whose URL it likes loses its connection after so many bytes of its body.
 export async function startFront(target) {
   const seen = []
-  const front = { leaveOut: [] }
+  const front = { leaveOut: [], losing: undefined, lost: 0 }
+  const lose = (request, after) => {
+    let bytes = 0
+    request.on('data', (chunk) => {
+      bytes += chunk.length
+      if (bytes >= after && !request.destroyed) {
+        front.lost += 1
+        request.socket.destroy()
+      }
+    })
+  }
   const server = createServer((request, response) => {
     const { method, url, headers } = request
     const entry = { method, path: url.split('?')[0], headers }
     seen.push(entry)
     response.on('close', () => { entry.status = response.statusCode })
+    if (front.losing && method !== 'OPTIONS' && front.losing.url(url)) {
+      lose(request, front.losing.after)
+      front.losing = undefined
+    }
     forward(target, request, response, front)
   })
   await new Promise((done) => server.listen({ port: 0, host: '127.0.0.1' }, done))

@@ -14,9 +14,10 @@ const signerHost = 'signer.app.localhost'
 // The token where scripts cannot read it, as an application sets it at a login.
 export const cookieOf = (value) => ({ name: 'files', value, domain: signerHost, path: '/', httpOnly: true, sameSite: 'Lax' })
 
-export async function startOrigins() {
-  const pages = await startPages()
-  const s3 = await startSeaweed({ origins: [pages.origin] })
+// `allowed`: whether the bucket lets the pages in from the start. `volumes`: how many times 64 MB it has room for.
+export async function startOrigins({ allowed = true, volumes, ...options } = {}) {
+  const pages = await startPages(options)
+  const s3 = await startSeaweed({ origins: allowed ? [pages.origin] : [], volumes })
   const front = await startFront(s3.endpoint)
   const browser = await startBrowser()
   const services = []

@@ -11,10 +11,10 @@ import { load } from './parts.mjs'
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const modules = join(root, 'node_modules')
 
-async function bundle(name, format) {
+async function bundle(name, format, options = {}) {
   const { build } = await load('esbuild')
   const made = await build({
-    entryPoints: [join(root, 'pages', name)], bundle: true, write: false, platform: 'browser', format, logLevel: 'error',
+    entryPoints: [join(root, 'pages', name)], bundle: true, write: false, platform: 'browser', format, logLevel: 'error', ...options,
   })
   return made.outputFiles[0].contents
 }
@@ -30,6 +30,13 @@ async function contents() {
     '/file-sync-sw.js': [js, readFileSync(join(modules, '@livestore-filesync/core/dist/file-sync-sw.iife.js'))],
   }
 }
+
+// Uppy in a page. Version 5 finds the core of its own version under the name that all versions use.
+const uppy = async () => ({
+  '/uppy-6.js': ['text/javascript', await bundle('uppy-6.mjs', 'esm')],
+  '/uppy-5.js': ['text/javascript', await bundle('uppy-5.mjs', 'esm', { alias: { '@uppy/core': 'uppy-core-5' } })],
+  '/uppy-sw.js': ['text/javascript', await bundle('uppy-sw.mjs', 'iife')],
+})
 
 // The same refusal of a stale push as the real backends.
 function makeHub() {
@@ -57,8 +64,8 @@ async function json(request) {
 }
 
 // A signer whose base path is /signer is served by this origin, too, once `pages.signer` is its address.
-export async function startPages() {
-  const files = await contents()
+export async function startPages({ withUppy = false } = {}) {
+  const files = withUppy ? { ...await contents(), ...await uppy() } : await contents()
   const pages = { signer: undefined }
   const hub = makeHub()
   const server = createServer(async (request, response) => {

@@ -7,7 +7,7 @@ import { cleanEnv, finish, freeBlock, start, tempDir, until } from './process.mj
 
 export const pageOrigin = 'https://app.example.com'
 
-export async function startSeaweed({ versioning = false, identities = [], origins = [pageOrigin] } = {}) {
+export async function startSeaweed({ versioning = false, identities = [], origins = [pageOrigin], volumes = 20 } = {}) {
   const weed = weedBin()
   const interpreter = python()
   const home = tempDir('weed')
@@ -33,7 +33,7 @@ export async function startSeaweed({ versioning = false, identities = [], origin
     // the two zeros let several of them run side by side
     '-s3.port.iceberg=0', '-s3.port.lance=0',
     `-master.port=${port + 1}`, `-volume.port=${port + 2}`, `-filer.port=${port + 3}`,
-    '-volume.max=20', '-master.volumeSizeLimitMB=64',
+    `-volume.max=${volumes}`, '-master.volumeSizeLimitMB=64',
   ], { cwd: home, env: cleanEnv({ HOME: home }) })
   await until('SeaweedFS answers', async () => (await fetch(s3.endpoint)).status > 0, { patience: 60_000, run })
   // Makes the bucket where there is none yet, and lets pages of these origins use it from now on.
@@ -51,6 +51,12 @@ export async function startSeaweed({ versioning = false, identities = [], origin
     if (listed.code !== 0) throw new Error(`bucket.py failed: ${listed.all}`)
     return JSON.parse(listed.stdout)
   }
+  // The keys of uploads in parts that were begun and not ended.
+  const uploads = async () => {
+    const listed = await finish(interpreter, [bucketScript], { input: JSON.stringify({ ...s3, uploads: true }) })
+    if (listed.code !== 0) throw new Error(`bucket.py failed: ${listed.all}`)
+    return JSON.parse(listed.stdout)
+  }
   // Nothing in the folder is worth a slow goodbye.
-  return { ...s3, allow, versions, stop: () => run.stop('SIGKILL') }
+  return { ...s3, allow, uploads, versions, stop: () => run.stop('SIGKILL') }
 }
