@@ -34,6 +34,11 @@ pub mod web {
     #![doc = include_str!("guide/web.md")]
 }
 
+/// `@uppy/aws-s3`: its configuration, keys, and what holds whom to what.
+pub mod uppy {
+    #![doc = include_str!("guide/uppy.md")]
+}
+
 /// From `@livestore-filesync/s3-signer`, and from gateways that stored URLs.
 pub mod migrate {
     #![doc = include_str!("guide/migrate.md")]
