@@ -10,7 +10,7 @@ import { newSecret, serve, settings, signer, writeConfig } from './support/signe
 
 const limit = { timeout: 60_000 }
 const nowhere = { endpoint: 'http://127.0.0.1:9', region: 'eu-west-7', bucket: 'b', accessKey: 'FILEACCESSKEY', secretKey: newSecret() }
-const COMMANDS = ['serve', 'dev', 'config', 'token', 'check-token', 'check', 'migrate-keys', 'cors', 'probe', 'completions', 'man']
+const COMMANDS = ['serve', 'dev', 'config', 'token', 'check-token', 'check', 'migrate-keys', 'cors', 'openapi', 'probe', 'completions', 'man']
 
 async function sections(change = {}, secret = newSecret()) {
   return settings({ listen: `127.0.0.1:${await freePort()}`, s3: nowhere, secret, change })

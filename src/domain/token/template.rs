@@ -113,6 +113,12 @@ mod tests {
     }
 
     #[test]
+    fn a_template_names_its_claims() {
+        let template = StoreTemplate::parse("u-{org.id}-{sub}", Sha256).unwrap();
+        assert_eq!(template.claims().collect::<Vec<_>>(), ["org.id", "sub"]);
+    }
+
+    #[test]
     fn a_template_gives_each_value_its_own_store() {
         assert_eq!(store("user-{sub}", Plain, &[("sub", "42")]), Some("user-42".into()));
         assert_eq!(store("{org}.files", Plain, &[("org", "acme")]), Some("acme.files".into()));
