@@ -213,8 +213,8 @@ struct Completed<'a> {
 /// `POST /s3/multipart/:uploadId/complete`
 pub(super) fn complete<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
     Box::pin(async move {
-        let opened = app.opened_in_path((caller, call), Operation::MultipartComplete, COMPLETE)?;
         let request: CompleteRequest<'_> = call.json()?;
+        let opened = app.opened_in_path((caller, call), Operation::MultipartComplete, COMPLETE)?;
         let Opened { capsule, grant, storage, .. } = &opened;
         let may_list = decide(caller, Action::ListParts, grant.key().clone())?;
         let there = storage.bucket.uploaded_parts(&may_list, (&capsule.upload_id, None), call.now).await?;
