@@ -162,6 +162,7 @@ fn query_parameters(shape: Shape, left_out: &[&str], example: &Value) -> Vec<Val
     let name = reference.get("$ref").and_then(Value::as_str).unwrap().rsplit('/').next().unwrap();
     let definitions = generator.take_definitions(true);
     let fields = definitions[name]["properties"].as_object().unwrap();
+    let required = definitions[name]["required"].as_array().cloned().unwrap_or_default();
     let parameter = |(name, field): (&String, &Value)| {
         let mut schema = without_null(field);
         let description = schema.as_object_mut().unwrap().remove("description");
@@ -172,6 +173,9 @@ fn query_parameters(shape: Shape, left_out: &[&str], example: &Value) -> Vec<Val
         }
         if let Some(when) = when {
             parameter[WHEN] = when;
+        }
+        if required.contains(&json!(name)) {
+            parameter["required"] = json!(true);
         }
         if name == "key" {
             parameter[IF] = json!([{ WHEN: "no urls", "then": { "required": true } }]);
