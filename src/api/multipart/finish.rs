@@ -14,7 +14,7 @@ use crate::api::audited::Operation;
 use crate::api::openapi::shapes;
 use crate::api::{ApiError, App, Call, Pending, Reply};
 use crate::domain::capsule::Capsule;
-use crate::domain::parts::{MAX_PARTS, etag_of_parts};
+use crate::domain::parts::{MAX_PARTS, PartChecksum, etag_of_parts};
 use crate::domain::policy::{Action, Caller, Grant, decide};
 use crate::domain::upload::PartsClaim;
 use crate::domain::utc::UtcSecond;
@@ -148,9 +148,8 @@ pub(super) fn complete<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>)
         };
         app.parts_headers(caller, (grant, storage), claim)?;
 
-        let may_list = decide(caller, Action::ListParts, grant.key().clone())?;
         let wanted = (capsule.upload_id.as_str(), capsule.checksum);
-        let there = storage.bucket.uploaded_parts(&may_list, wanted, call.now).await?;
+        let there = parts_before_the_end(caller, (grant, storage), wanted, call).await?;
         // An empty list is also what some servers say of an upload that is no more.
         let etag = match there {
             Some(there) if !there.is_empty() => finished(&opened, named.as_ref(), &there, call).await?,
@@ -173,6 +172,22 @@ pub(in crate::api) fn location(app: &App, grant: &Grant, storage: &Backend) -> S
         Some(base) => base.url(grant),
         None => storage.signers.location(grant).unwrap_or_default(),
     }
+}
+
+/// The parts that an upload is to end with, by a look that is decided for itself. None when there is no such upload.
+pub(in crate::api) async fn parts_before_the_end(
+    caller: &Caller,
+    (grant, storage): (&Grant, &Backend),
+    wanted: (&str, Option<PartChecksum>),
+    call: &Call<'_>,
+) -> Result<Option<Vec<UploadedPart>>, ApiError> {
+    let may_list = decide(caller, Action::ListParts, grant.key().clone())?;
+    Ok(storage.bucket.uploaded_parts(&may_list, wanted, call.now).await?)
+}
+
+/// What parts come to, in bytes.
+pub(in crate::api) fn bytes_of<'p>(parts: impl IntoIterator<Item = &'p UploadedPart>) -> u64 {
+    parts.into_iter().fold(0, |sum: u64, part| sum.saturating_add(part.size))
 }
 
 /// The object of these parts, made now, or by a call before this one whose answer was lost.
@@ -332,6 +347,6 @@ impl Named<'_> {
 }
 
 /// As S3 writes an entity tag, and as clients see it in a header.
-fn quoted(etag: &str) -> String {
+pub(in crate::api) fn quoted(etag: &str) -> String {
     format!("\"{etag}\"")
 }

@@ -19,7 +19,7 @@ use crate::domain::utc::UtcSecond;
 use crate::telemetry::audit::{Record, Verdict};
 
 /// URLs of one answer.
-const MAX_SIGNED: usize = 1000;
+pub(in crate::api) const MAX_SIGNED: usize = 1000;
 
 /// What a signed URL and what goes with it take in an answer, in bytes, so that a long one is written without growing.
 const USUAL_PART_BYTES: usize = 1024;

@@ -15,18 +15,16 @@ use super::{COMPLETE, PART, UPLOAD};
 use crate::api::audited::Operation;
 use crate::api::multipart::Opened;
 use crate::api::multipart::begin::{Begun, begun, unbegun};
-use crate::api::multipart::finish::{done_before, location, made_of};
+use crate::api::multipart::finish::{bytes_of, done_before, location, made_of, parts_before_the_end, quoted};
+use crate::api::multipart::sign::MAX_SIGNED;
 use crate::api::pattern::parameter;
 use crate::api::{ApiError, App, Call, Pending, Reply};
 use crate::domain::capsule::Capsule;
 use crate::domain::parts::{MAX_PARTS, PartPlan};
-use crate::domain::policy::{Action, Caller, decide};
+use crate::domain::policy::Caller;
 use crate::domain::sigv4::{SignedUrl, Terms};
 use crate::domain::upload::PartsClaim;
 use crate::storage::{UploadedPart, bare};
-
-/// URLs of one answer.
-const MAX_SIGNED: usize = 1000;
 
 #[derive(Deserialize)]
 struct CreateRequest {
@@ -127,7 +125,7 @@ pub(super) fn list<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> 
         let there = storage.bucket.uploaded_parts(&grant, (&capsule.upload_id, None), call.now).await?;
         // One that is listed without its tag is sent again: Uppy completes with the tags that it is told.
         let part = |UploadedPart { number, etag, size, .. }: UploadedPart| {
-            Some(PartThere { part_number: number, etag: format!("\"{}\"", etag?), size })
+            Some(PartThere { part_number: number, etag: quoted(&etag?), size })
         };
         let parts: Vec<_> = there.ok_or(ApiError::UploadNotFound)?.into_iter().filter_map(part).collect();
         Ok(Reply::json(StatusCode::OK, &parts))
@@ -216,12 +214,11 @@ pub(super) fn complete<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>)
         let request: CompleteRequest<'_> = call.json()?;
         let opened = app.opened_in_path((caller, call), Operation::MultipartComplete, COMPLETE)?;
         let Opened { capsule, grant, storage, .. } = &opened;
-        let may_list = decide(caller, Action::ListParts, grant.key().clone())?;
-        let there = storage.bucket.uploaded_parts(&may_list, (&capsule.upload_id, None), call.now).await?;
+        let there = parts_before_the_end(caller, (grant, storage), (&capsule.upload_id, None), call).await?;
         // An empty list is also what some servers say of an upload that is no more.
         if let Some(there) = there.filter(|there| !there.is_empty()) {
             let parts = judge(capsule, &request.parts, there)?;
-            let bytes = parts.iter().fold(0, |sum: u64, part| sum.saturating_add(part.size));
+            let bytes = bytes_of(&parts);
             app.parts_headers(caller, (grant, storage), claim(bytes, capsule.content_type.as_deref()))?;
             // A length that was said has been charged.
             if capsule.plan.size() == 0 {
@@ -253,7 +250,7 @@ fn judge(capsule: &Capsule, named: &[Named<'_>], there: Vec<UploadedPart>) -> Re
             }
         }
     }
-    let bytes = parts.values().fold(0, |sum: u64, part| sum.saturating_add(part.size));
+    let bytes = bytes_of(parts.values());
     let as_long = capsule.plan.size() == 0 || bytes == capsule.plan.size();
     if parts.is_empty() || !missing.is_empty() || !wrong.is_empty() || !as_long {
         return Err(ApiError::PartsDiffer { missing, wrong });

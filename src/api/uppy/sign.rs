@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::params::{SignedForm, form};
 use crate::api::audited::{Decided, Operation};
+use crate::api::multipart::finish::{bytes_of, parts_before_the_end};
 use crate::api::urls::{Signed, given_out, signed};
 use crate::api::{ApiError, App, Call, Pending, Reply};
 use crate::domain::capsule::MAX_UPLOAD_ID_BYTES;
 use crate::domain::parts::MAX_PARTS;
-use crate::domain::policy::{Action, Caller, Grant, decide};
+use crate::domain::policy::{Caller, Grant};
 use crate::domain::sigv4::Terms;
 use crate::domain::upload::{PartsClaim, UploadClaim, UploadHeaders, UploadRefused};
 use crate::storage::{Backend, Support};
@@ -179,8 +180,7 @@ async fn complete(app: &App, caller: &Caller, key: &str, id: &str, call: &Call<'
     }
     let limits = [storage.upload_rules.max_bytes, app.limits.longest_upload(caller.max_upload_bytes())];
     if let Some(limit) = limits.into_iter().flatten().min() {
-        let may_list = decide(caller, Action::ListParts, grant.key().clone())?;
-        let bytes = length_so_far((&may_list, storage), id, app, call).await?;
+        let bytes = length_so_far(app, caller, (&grant, storage), id, call).await?;
         if bytes > limit {
             return Err(UploadRefused::TooLarge { limit }.into());
         }
@@ -195,13 +195,13 @@ async fn complete(app: &App, caller: &Caller, key: &str, id: &str, call: &Call<'
 
 /// Bytes of the parts that are there.
 async fn length_so_far(
-    (may_list, storage): (&Grant, &Backend),
-    id: &str,
     app: &App,
+    caller: &Caller,
+    granted: (&Grant, &Backend),
+    id: &str,
     call: &Call<'_>,
 ) -> Result<u64, ApiError> {
     let _place = app.limits.admit_to_bucket()?;
-    let parts = storage.bucket.uploaded_parts(may_list, (id, None), call.now).await?;
-    let parts = parts.ok_or(ApiError::UploadNotFound)?;
-    Ok(parts.iter().fold(0, |sum: u64, part| sum.saturating_add(part.size)))
+    let parts = parts_before_the_end(caller, granted, (id, None), call).await?;
+    Ok(bytes_of(&parts.ok_or(ApiError::UploadNotFound)?))
 }

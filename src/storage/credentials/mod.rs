@@ -137,13 +137,8 @@ impl Signers {
     /// Those of [`Presigner::presign`]; [`PresignError::NoCredentials`] also before the first ones came;
     /// [`PresignError::OtherStorage`] for a grant that this does not sign for.
     pub fn presign(&self, grant: &Grant, terms: &Terms<'_>, now: Timestamp) -> Result<SignedUrl, PresignError> {
-        if grant.storage() != self.storage {
-            return Err(PresignError::OtherStorage);
-        }
-        let slot = self.slot(grant.action());
-        let signed = slot.sign(|presigner| presigner.presign(grant, terms, now));
-        slot.want_longer(signed.as_ref().map(|signed| signed.expires_secs), terms.expires_secs);
-        signed
+        let sign = |presigner: &Presigner| presigner.presign(grant, terms, now);
+        self.signed(grant, terms.expires_secs, sign, |signed| signed.expires_secs)
     }
 
     /// The same for a form that a page may post.
@@ -157,12 +152,25 @@ impl Signers {
         terms: &PostTerms<'_>,
         now: Timestamp,
     ) -> Result<SignedPost, PresignError> {
+        let sign = |presigner: &Presigner| presigner.presign_post(grant, terms, now);
+        self.signed(grant, terms.expires_secs, sign, |signed| signed.expires_secs)
+    }
+
+    /// With the credentials of the grant's action, for a grant of this storage alone. `life_secs` is what came of the life
+    /// that was `wanted_secs`.
+    fn signed<T>(
+        &self,
+        grant: &Grant,
+        wanted_secs: u32,
+        sign: impl FnOnce(&Presigner) -> Result<T, PresignError>,
+        life_secs: impl FnOnce(&T) -> u32,
+    ) -> Result<T, PresignError> {
         if grant.storage() != self.storage {
             return Err(PresignError::OtherStorage);
         }
         let slot = self.slot(grant.action());
-        let signed = slot.sign(|presigner| presigner.presign_post(grant, terms, now));
-        slot.want_longer(signed.as_ref().map(|signed| signed.expires_secs), terms.expires_secs);
+        let signed = slot.sign(sign);
+        slot.want_longer(signed.as_ref().map(life_secs), wanted_secs);
         signed
     }
 
