@@ -90,6 +90,7 @@ fn app_requests() -> Vec<Vec<u8>> {
         "GET /download-url?url=https%3A%2F%2Fold.test%2Flivestore-filesync-files%2Fs1%2Ff\nauthorization: Bearer $one\n\n",
         "POST /upload-url\nauthorization: Bearer $one\ncontent-type: application/json\n\n{\"url\":\"https://old.test:443/livestore-filesync-files/s1/%2e%2e/s2/f?x#\"}",
         "GET /s3/params?filename=..%2Fa%00b&type=image/png&metadata%5BkeyPrefix%5D=s3\nauthorization: Bearer $one\n\n",
+        "GET /s3/sts?keyPrefix=s1/..%2Fs3/*\nauthorization: Bearer $one\n\n",
         "GET /s3/multipart/%2e%2e%2fu/1?key=s1/f\nauthorization: Bearer $one\n\n",
         "TRACE * \n\n",
         "POST /upload-url\nauthorization: Bearer $one\ncontent-type: text/plain\n\n{\"key\":\"s1/f\"}",

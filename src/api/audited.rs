@@ -13,8 +13,8 @@ use jiff::Timestamp;
 
 use super::urls::Signed;
 use super::{ApiError, App, Call, Route, files};
-use crate::domain::key::{KeyRules, ObjectKey};
-use crate::domain::policy::{Action, Caller, Grant, decide};
+use crate::domain::key::{KeyFolder, KeyRules, ObjectKey};
+use crate::domain::policy::{Action, Caller, FolderGrant, Grant, decide, decide_folder};
 use crate::domain::upload::UploadHeaders;
 use crate::storage::Backend;
 use crate::telemetry::audit::{Bounds, Cut, Named, Record, Verdict};
@@ -48,6 +48,9 @@ pub(super) enum Operation {
     /// The parts are thrown away.
     MultipartAbort,
 }
+
+/// The operation that is no action on one key: temporary credentials for the uploads of a folder.
+const CREDENTIALS: &str = "credentials";
 
 impl Operation {
     const fn action(self) -> Action {
@@ -181,7 +184,7 @@ impl App {
         let grant = decide(caller, action, key)?;
         let storage = self.storages.get(grant.storage().get()).ok_or(ApiError::Internal)?;
         // Only now: who may not touch a store cannot use up its rate.
-        self.limits.charge_store(grant.key())?;
+        self.limits.charge_store(grant.key().first_segment())?;
         Ok((grant, storage))
     }
 
@@ -250,6 +253,35 @@ impl App {
         named: (Option<&str>, Option<&str>),
     ) -> Result<(Grant, &Backend), ApiError> {
         self.decided(of, operation, named, Ok)
+    }
+
+    /// Decides about all keys of a folder, does `act` with the grant, and writes down how that ended.
+    pub(super) fn decided_folder<'a, T>(
+        &'a self,
+        (caller, call): (&Caller, &Call<'_>),
+        folder: &str,
+        act: impl FnOnce(&FolderGrant, &'a Backend) -> Result<T, ApiError>,
+    ) -> Result<(FolderGrant, &'a Backend, T), ApiError> {
+        // As `decided_again`: a folder is where keys come out, and never begins with the files root.
+        let parsed = KeyFolder::parse(folder, &self.read_key_rules);
+        let outcome = parsed.clone().map_err(ApiError::from).and_then(|folder| {
+            let grant = decide_folder(caller, folder)?;
+            let storage = self.storages.get(grant.storage().get()).ok_or(ApiError::Internal)?;
+            self.limits.charge_store(grant.folder().first_segment())?;
+            let done = act(&grant, storage)?;
+            Ok((grant, storage, done))
+        });
+        let Some(route) = self.is_written(call.minutes) else { return outcome };
+        let mut record = call.minutes.record(route, Some(caller), Verdict::Allow(None));
+        record.operation = Some(CREDENTIALS);
+        record.store = parsed.as_ref().ok().map(KeyFolder::first_segment);
+        record.named = Some(parsed.as_ref().map_or(Named::NoKey(folder), |folder| Named::Key(folder.as_str())));
+        match &outcome {
+            Ok((_, storage, _)) => record.storage = Some(&storage.name),
+            Err(error) => record.verdict = verdict(error),
+        }
+        self.write_down(call.minutes, &record)?;
+        outcome
     }
 
     /// Writes down that something failed before it was known what was asked for, unless what failed has a line already.

@@ -9,9 +9,9 @@ use std::time::Duration;
 use hyper::StatusCode;
 use serde::Serialize;
 
-use super::Reply;
 #[cfg(test)]
 use super::openapi::shapes;
+use super::{CODES, Reply};
 use crate::domain::capsule::Broken;
 use crate::domain::download::DownloadRefused;
 use crate::domain::json::JsonError;
@@ -19,131 +19,18 @@ use crate::domain::key::KeyError;
 use crate::domain::legacy::LegacyError;
 use crate::domain::parts::PlanError;
 use crate::domain::policy::Denied;
+use crate::domain::session_policy::SessionRefused;
 use crate::domain::sigv4::PresignError;
 use crate::domain::token::TokenError;
 use crate::domain::upload::UploadRefused;
 use crate::domain::upload_form::FormRefused;
 use crate::identity::AuthError;
 use crate::limits::Limited;
-use crate::storage::{BucketError, ProbeFailure};
+use crate::storage::{BucketError, ProbeFailure, SessionError};
 use crate::telemetry::audit::AuditUnavailable;
 
 /// When to come back after a failure that passes by itself, in seconds.
 const RETRY_AFTER_SECS: u32 = 5;
-
-/// Every code with its status and meaning. Closed: a new failure needs a row here.
-pub const CODES: &[(&str, u16, &str)] = &[
-    ("invalid_request", 400, "A field or parameter is missing, of the wrong type, doubled or out of range"),
-    ("invalid_json", 400, "The body is not one JSON object in UTF-8 without duplicate members"),
-    ("batch_too_large", 400, "A batch has more than 1,000 entries"),
-    ("invalid_key", 400, "The key breaks the rules for keys"),
-    ("unknown_url", 400, "`url` is under none of `migration.legacy_urls`, or has a fragment or a `versionId`"),
-    ("invalid_content_type", 400, "`contentType` or `responseContentType` is no media type"),
-    ("response_type_not_allowed", 400, "`responseContentType` is not among `download.response_content_types`"),
-    (
-        "override_unavailable",
-        400,
-        "`filename`, `disposition`, `responseContentType` or `versionId` is given, and downloads are public: no signature carries it",
-    ),
-    (
-        "checksum_missing",
-        400,
-        "`upload.checksum = \"require\"`, and neither `checksumSha256` nor the key gives one; or it is not `sha256` in parts",
-    ),
-    ("checksum_mismatch", 400, "`checksumSha256` is not the hash that the key ends in"),
-    (
-        "checksum_unavailable",
-        400,
-        "A checksum is given, and `upload.checksum` is off or the storage does not check it; or a key that ends in one is to be sent in parts, of which nobody checks it",
-    ),
-    (
-        "write_once_unavailable",
-        400,
-        "`upload.write_once` is on, and the storage would not keep to it for an upload in parts: send it by one PUT",
-    ),
-    (
-        "invalid_upload_token",
-        400,
-        "`uploadToken` is not one that this service gave, was changed, or was sealed with a secret that is no longer listed",
-    ),
-    (
-        "form_unavailable",
-        400,
-        "Uppy asks for a form, and the storage takes none, or a form would not keep what `upload` or `limits` demand; the sentence says which",
-    ),
-    ("unauthorized", 401, "There is no token, or it is not accepted; all reasons look alike"),
-    ("store_missing", 403, "The token names no usable store"),
-    ("key_outside_store", 403, "The key is in a store that the token does not name"),
-    ("key_outside_prefixes", 403, "The key is outside the token's `prefixes`"),
-    ("operation_not_allowed", 403, "The token's `scope` does not hold this operation"),
-    ("not_your_upload", 403, "`uploadToken` is of an upload that another caller began"),
-    ("origin_not_allowed", 403, "A preflight, or a cookie, from a page that is not in `server.cors_origins`"),
-    ("not_found", 404, "There is no such path"),
-    ("object_not_found", 404, "The bucket has no object with this key"),
-    ("multipart_off", 404, "Uploads in parts are off: `multipart.secret` is not set"),
-    ("upload_not_found", 404, "The bucket has no such upload in parts: it was aborted, or completed by somebody else"),
-    ("method_not_allowed", 405, "The path has other methods; `Allow` names them"),
-    ("request_timeout", 408, "The request was not complete, or not answered, in time"),
-    ("object_differs", 409, "`/confirm` only: the object is another than asked for; `differs` says in what"),
-    ("checksum_unknown", 409, "`/confirm` only: the bucket keeps no checksum of the object to compare with"),
-    (
-        "upload_incomplete",
-        409,
-        "Parts are not there (`missingParts`) or not as they were signed or named (`wrongParts`); nothing was completed",
-    ),
-    ("object_exists", 409, "`upload.write_once` is on, and there is another object with this key"),
-    ("upload_expired", 410, "The upload took longer than `multipart.max_age_secs`; begin another"),
-    ("gone", 410, "`/upload` only: bytes never cross this service; the sentence says where they go"),
-    (
-        "body_too_large",
-        413,
-        "The request's body is over `server.max_body_bytes`, or `max_batch_body_bytes` for a batch",
-    ),
-    (
-        "upload_too_large",
-        413,
-        "`contentLength` is over `upload.max_bytes`, the token's `max_upload_bytes`, or 5 GiB (5 TiB in parts)",
-    ),
-    ("uri_too_long", 414, "Path and query are over `server.max_uri_bytes`"),
-    ("unsupported_media_type", 415, "The body is not `application/json` in UTF-8"),
-    ("content_type_not_allowed", 415, "`contentType` is not among `upload.content_types`"),
-    (
-        "rate_limited",
-        429,
-        "Too many requests of one subject or for one store; `Retry-After` says when the next is taken",
-    ),
-    (
-        "quota_exceeded",
-        429,
-        "The store has used up `limits.store_upload_bytes_per_hour`; `Retry-After` says when this upload fits",
-    ),
-    ("internal", 500, "A mistake in the service; the log has it under the request id"),
-    ("bucket_failed", 502, "The bucket could not be reached or refused the call"),
-    (
-        "bucket_unavailable",
-        503,
-        "The bucket is down: at `/health`, the last probe failed, and `reason` says how; elsewhere all calls before this one failed, and it was not made",
-    ),
-    (
-        "not_ready",
-        503,
-        "`/readyz` only: there are no keys to check tokens with, no credentials for the bucket, or this process is about to stop",
-    ),
-    ("keys_unavailable", 503, "The keys that may have signed the token cannot be fetched, so it cannot be judged"),
-    (
-        "credentials_unavailable",
-        503,
-        "The service has no credentials for the bucket that hold now, so nothing can be signed",
-    ),
-    ("overloaded", 503, "More requests are in flight, or wait for the bucket, than `limits` allows"),
-    (
-        "audit_unavailable",
-        503,
-        "`telemetry.audit = \"required\"`, and the audit log cannot be written, so nothing is answered",
-    ),
-    ("clock_unusable", 503, "The service's clock is outside the years that can be signed"),
-    ("bucket_timeout", 504, "The bucket did not answer in time"),
-];
 
 /// Why a request is not answered as asked.
 #[derive(Debug, thiserror::Error)]
@@ -172,6 +59,9 @@ pub enum ApiError {
     /// A form that cannot be had.
     #[error("{0}")]
     Form(FormRefused),
+    /// Temporary credentials that cannot be had.
+    #[error("{0}")]
+    Session(SessionRefused),
     /// A download that breaks its rules.
     #[error("{0}")]
     Download(#[from] DownloadRefused),
@@ -257,6 +147,9 @@ pub enum ApiError {
     /// The bucket's fault. Its own words stay in the log.
     #[error("{}", bucket_sentence(.0))]
     Bucket(#[from] BucketError),
+    /// STS's fault. Its own words stay in the log.
+    #[error("STS gives no credentials now")]
+    StsFailed,
     /// The probe's last answer.
     #[error("{0}")]
     BucketUnavailable(ProbeFailure),
@@ -303,6 +196,17 @@ impl From<FormRefused> for ApiError {
         match refused {
             FormRefused::Upload(refused) => Self::Upload(refused),
             refused @ FormRefused::Unavailable(_) => Self::Form(refused),
+        }
+    }
+}
+
+impl From<SessionError> for ApiError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Refused(refused) => Self::Session(refused),
+            SessionError::OtherStorage => Self::Internal,
+            SessionError::NoCredentials => Self::Bucket(BucketError::NoCredentials),
+            SessionError::Failed => Self::StsFailed,
         }
     }
 }
@@ -417,6 +321,8 @@ impl ApiError {
             Self::UnknownUrl(_) => "unknown_url",
             Self::Upload(refused) => upload_code(refused),
             Self::Form(_) => "form_unavailable",
+            Self::Session(_) => "sts_unavailable",
+            Self::StsFailed => "sts_failed",
             Self::Download(refused) => download_code(*refused),
             Self::MultipartOff => "multipart_off",
             Self::UploadToken(_) => "invalid_upload_token",
@@ -535,6 +441,7 @@ mod tests {
             UploadRefused::WriteOnceUnavailable.into(),
             Broken.into(),
             FormRefused::PROVIDER.into(),
+            SessionError::from(SessionRefused::OFF).into(),
             ApiError::Unauthorized(None),
             Denied::NoStore.into(),
             Denied::OutsideStore.into(),
@@ -563,6 +470,7 @@ mod tests {
             Limited::Quota { wait: Duration::ZERO }.into(),
             ApiError::Internal,
             BucketError::Refused { status: 403, code: "AccessDenied".into() }.into(),
+            SessionError::Failed.into(),
             ApiError::BucketUnavailable(ProbeFailure::Clock),
             ApiError::NotReady,
             ApiError::KeysUnavailable,

@@ -19,6 +19,7 @@
 mod audited;
 mod batch;
 mod call;
+mod codes;
 mod cors;
 mod counts;
 mod credential;
@@ -54,8 +55,9 @@ use crate::storage::Backend;
 use crate::telemetry::audit::Audit;
 
 pub use call::Call;
+pub use codes::CODES;
 pub use counts::RequestCounts;
-pub use error::{ApiError, CODES};
+pub use error::ApiError;
 pub use fault::Fallback;
 pub use reply::{AnswerBody, Reply};
 

@@ -75,13 +75,22 @@ pub struct Sts {
     pub region: String,
 }
 
-/// `storage.assume_role_arn` and what goes with it.
+/// A role that STS gives credentials for: `storage.assume_role_arn` or `upload_role_arn`, and what goes with it.
 #[derive(Debug, Clone)]
 pub struct Role {
     /// The role's ARN.
     pub arn: String,
     /// What the role's owner asks for, if anything.
     pub external_id: Option<String>,
+}
+
+/// The role of the temporary credentials that are given to callers.
+#[derive(Debug, Clone)]
+pub struct UploadRole {
+    /// The role.
+    pub role: Role,
+    /// Where STS answers.
+    pub sts: Sts,
 }
 
 /// `storage.credentials`

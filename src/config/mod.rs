@@ -25,7 +25,7 @@ mod terminal;
 mod tests;
 mod used;
 
-pub use access::{Access, CredentialKind, CredentialSource, KeyFiles, Role, StaticKey, Sts};
+pub use access::{Access, CredentialKind, CredentialSource, KeyFiles, Role, StaticKey, Sts, UploadRole};
 pub use ambient::Ambient;
 pub use problem::{ConfigError, Problem};
 pub use raw::{RawConfig, Secret};

@@ -10,8 +10,8 @@ use jsonwebtoken::Algorithm;
 use tracing::level_filters::LevelFilter;
 use url::Url;
 
-use super::Access;
 use super::raw::Secret;
+use super::{Access, UploadRole};
 use crate::domain::download::DownloadRules;
 use crate::domain::key::KeyRules;
 use crate::domain::legacy::LegacyUrls;
@@ -263,6 +263,8 @@ pub struct Storage {
     pub region: String,
     /// What URLs and calls are signed with.
     pub access: Access,
+    /// What callers may get temporary credentials of, if they may.
+    pub upload_role: Option<UploadRole>,
     /// Deadline for a connection to S3.
     pub connect_timeout: Duration,
     /// Deadline for the head of an answer.

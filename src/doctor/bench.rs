@@ -11,10 +11,10 @@ use reqwest::{Method, StatusCode};
 
 use super::DoctorError;
 use crate::config::Storage;
-use crate::domain::key::{KeyFormat, KeyRules, MAX_KEY_BYTES, ObjectKey};
-use crate::domain::policy::{Action, Caller, Grant, decide};
+use crate::domain::key::{KeyFolder, KeyFormat, KeyRules, MAX_KEY_BYTES, ObjectKey};
+use crate::domain::policy::{Action, Caller, FolderGrant, Grant, decide, decide_folder};
 use crate::domain::route::{StorageIndex, StorageRoutes};
-use crate::domain::sigv4::{BucketAddress, Terms};
+use crate::domain::sigv4::{BucketAddress, PresignError, SignedUrl, Terms};
 use crate::domain::token::{MintClaims, TokenRules, Verifier, VerifyKey, mint_hs256};
 use crate::random::random_text;
 use crate::storage::{BucketError, Signers, bucket_error, element, http_client, read_body};
@@ -177,18 +177,35 @@ impl<'a> Bench<'a> {
         decide(&self.caller, action, key.clone()).map_err(|denied| denied.to_string())
     }
 
+    /// The same for all keys below this name, which no other run has.
+    pub(super) fn folder_grant(&self, name: &str) -> Result<FolderGrant, String> {
+        let folder = KeyFolder::parse(&format!("{}/{name}", self.folder), &self.rules);
+        let folder = folder.map_err(|error| error.to_string())?;
+        decide_folder(&self.caller, folder).map_err(|denied| denied.to_string())
+    }
+
     /// Sends one request.
     ///
     /// # Errors
     ///
     /// A sentence, without the URL, when there is no answer.
     pub(super) async fn ask(&self, site: &Site, ask: Ask<'_>) -> Result<Heard, String> {
+        self.ask_by(site, ask, |grant, terms, now| site.signers.presign(grant, terms, now)).await
+    }
+
+    /// The same, signed by another than the site's signers.
+    pub(super) async fn ask_by(
+        &self,
+        site: &Site,
+        ask: Ask<'_>,
+        presign: impl FnOnce(&Grant, &Terms<'_>, Timestamp) -> Result<SignedUrl, PresignError>,
+    ) -> Result<Heard, String> {
         let grant = self.grant(ask.action, ask.key)?;
         let version = ask.version.map(|version| [("versionId", version)]);
         let query = version.as_ref().map_or(ask.query, <[_; 1]>::as_slice);
         let terms = Terms { expires_secs: URL_LIFE_SECS, headers: ask.bound, query, ..Terms::default() };
         let now = (self.clock)().saturating_sub(ask.age).map_err(|error| error.to_string())?;
-        let signed = site.signers.presign(&grant, &terms, now).map_err(|error| error.to_string())?;
+        let signed = presign(&grant, &terms, now).map_err(|error| error.to_string())?;
         let method = if ask.preflight { "OPTIONS" } else { signed.method };
         let method = Method::from_bytes(method.as_bytes()).map_err(|error| error.to_string())?;
         if method == Method::PUT {

@@ -9,6 +9,7 @@
 //! bucket   each right; the address of clients; what a client does
 //! bounds   what a URL does not allow is refused
 //! parts    an upload in parts, where they are on
+//! sessions temporary credentials do no more than they should, where they are given
 //! cors     what browsers ask first
 //! ```
 //!
@@ -24,6 +25,7 @@ mod parts;
 mod reach;
 mod report;
 mod rule;
+mod sessions;
 
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
@@ -128,5 +130,6 @@ async fn examine(bench: &Bench<'_>, config: &Config, fix_cors: bool, report: &mu
     if let Some(multipart) = &config.multipart {
         parts::parts(bench, site, multipart, report).await;
     }
+    sessions::sessions(bench, site, report).await;
     cors::cors(bench, site, &Pages::of(config, bench.storage), fix_cors, report).await
 }

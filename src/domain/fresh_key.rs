@@ -48,9 +48,14 @@ fn plain_name(file_name: &str) -> String {
     }
 }
 
+/// The ASCII of rule 2, which no server, form or policy reads in a way of its own.
+pub(super) fn is_plain_ascii(c: char) -> bool {
+    c.is_ascii_alphanumeric() || " !'()+,-.=@_".contains(c)
+}
+
 fn is_plain(c: char) -> bool {
     if c.is_ascii() {
-        return c.is_ascii_alphanumeric() || " !'()+,-.=@_".contains(c);
+        return is_plain_ascii(c);
     }
     let turns = matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     !turns && !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}')

@@ -143,10 +143,59 @@ impl ObjectKey {
     /// `s1/a` holds `s1/a` and `s1/a/b`, and not `s1/ab`.
     #[must_use]
     pub fn is_under(&self, prefix: &str) -> bool {
-        match self.0.strip_prefix(prefix) {
-            Some(rest) => rest.is_empty() || rest.starts_with('/'),
-            None => false,
+        is_under(&self.0, prefix)
+    }
+}
+
+/// A folder of keys, by the same rules: a store, or segments below one. No slash at either end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyFolder(String);
+
+impl KeyFolder {
+    /// Turns what a caller sent into the folder that it means, as [`ObjectKey::parse`] does with a key in it.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`] names the first rule that is broken; a folder that leaves no room for a name is too long.
+    pub fn parse(path: &str, rules: &KeyRules) -> Result<Self, KeyError> {
+        let folder = strip_files_root(path, &rules.files_root);
+        // A slash and one character, at the least.
+        if folder.len().saturating_add(2) > rules.max_bytes {
+            return Err(KeyError::TooLong { limit: rules.max_bytes.saturating_sub(2) });
         }
+        check_segments(folder)?;
+        Ok(Self(folder.to_owned()))
+    }
+
+    /// The folder, without a slash at its end.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The store that the folder is, or is in.
+    #[must_use]
+    pub fn first_segment(&self) -> &str {
+        self.0.split('/').next().unwrap_or_default()
+    }
+
+    /// Whether the folder's first segment is exactly this store.
+    #[must_use]
+    pub fn is_in(&self, store: &StoreId) -> bool {
+        self.is_under(store.as_str())
+    }
+
+    /// Whether the folder is `prefix` itself or lies below it; then so does every key in it.
+    #[must_use]
+    pub fn is_under(&self, prefix: &str) -> bool {
+        is_under(&self.0, prefix)
+    }
+}
+
+fn is_under(path: &str, prefix: &str) -> bool {
+    match path.strip_prefix(prefix) {
+        Some(rest) => rest.is_empty() || rest.starts_with('/'),
+        None => false,
     }
 }
 
@@ -225,6 +274,44 @@ mod tests {
     use super::*;
     use crate::domain::store::StoreIdRule;
     use proptest::prelude::*;
+
+    /// A folder is what a key in it makes of it, to the byte.
+    #[test]
+    fn a_folder_is_parsed_as_the_keys_in_it_are() {
+        let rules = KeyRules { files_root: String::new(), format: KeyFormat::Path, max_bytes: 20 };
+        for text in [
+            "s1",
+            "/s1",
+            "s1/a",
+            "root/s1",
+            "",
+            "/",
+            "//s1",
+            "s1/",
+            "s1//a",
+            "s1/..",
+            ".",
+            "s1/%2f",
+            "s1\\a",
+            "s1/\0",
+            "s1/\u{2028}",
+            "s1/é",
+            "s1/*",
+            "s1/567890123456789",
+            "s1/5678901234567890",
+        ] {
+            let folder = KeyFolder::parse(text, &rules);
+            match (ObjectKey::parse(&format!("{text}/f"), &rules), &folder) {
+                (Ok(key), Ok(folder)) => assert_eq!(key.as_str(), format!("{}/f", folder.as_str())),
+                (key, folder) => assert_eq!(key.is_ok(), folder.is_ok(), "{text}: {key:?} {folder:?}"),
+            }
+        }
+        let folder = KeyFolder::parse("s1/a", &rules).unwrap();
+        assert_eq!((folder.first_segment(), folder.is_under("s1"), folder.is_under("s1/a")), ("s1", true, true));
+        assert!(!folder.is_under("s1/a/b") && !folder.is_under("s") && !folder.is_under("s1/"));
+        assert_eq!(KeyFolder::parse(&"x".repeat(19), &rules), Err(KeyError::TooLong { limit: 18 }));
+        assert!(KeyFolder::parse(&"x".repeat(18), &rules).is_ok());
+    }
 
     const HASH: &str = "3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a3b1f5c2a";
 

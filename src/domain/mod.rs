@@ -10,6 +10,7 @@
 //! ```text
 //! &str ─ ObjectKey::parse ─> ObjectKey ┐
 //! token ─ Verifier::verify ─> Caller   ├─ policy::decide ─> Grant ─ Presigner::presign ─> SignedUrl
+//! &str ─ KeyFolder::parse ─> KeyFolder ┘        decide_folder ─> FolderGrant ─ session_policy ─> STS
 //! ```
 
 pub mod capsule;
@@ -25,6 +26,7 @@ pub mod path;
 pub mod policy;
 pub mod public_url;
 pub mod route;
+pub mod session_policy;
 pub mod sigv4;
 pub mod store;
 pub mod token;

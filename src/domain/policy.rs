@@ -1,6 +1,7 @@
-//! Who may touch which key. Every rule is in [`decide`], the only maker of a [`Grant`].
+//! Who may touch which key. Every rule is in [`decide`], the only maker of a [`Grant`], and for all keys of a folder at
+//! once in [`decide_folder`], the only maker of a [`FolderGrant`].
 //!
-//! A [`Grant`] cannot be written down elsewhere:
+//! Neither can be written down elsewhere:
 //!
 //! ```compile_fail
 //! # use filesync_signer::domain::policy::{Action, Grant};
@@ -8,8 +9,15 @@
 //! Grant { action: Action::Put, key, storage: Default::default() }
 //! # }
 //! ```
+//!
+//! ```compile_fail
+//! # use filesync_signer::domain::policy::FolderGrant;
+//! # fn steal(folder: filesync_signer::domain::key::KeyFolder) -> FolderGrant {
+//! FolderGrant { folder, storage: Default::default() }
+//! # }
+//! ```
 
-use super::key::ObjectKey;
+use super::key::{KeyFolder, ObjectKey};
 use super::route::StorageIndex;
 use super::store::StoreId;
 
@@ -163,6 +171,24 @@ impl Caller {
     pub fn stores(&self) -> &[PlacedStore] {
         &self.stores
     }
+
+    /// Who may do everything in these stores, each in a storage of its own.
+    #[cfg(test)]
+    pub(super) fn of_stores(stores: &[&str]) -> Self {
+        let placed = |(place, store): (usize, &&str)| PlacedStore {
+            store: StoreId::parse(store, super::store::StoreIdRule::Strict).expect("a store"),
+            storage: StorageIndex::new(place),
+        };
+        Self {
+            issuer: None,
+            subject: None,
+            token_id: None,
+            stores: stores.iter().enumerate().map(placed).collect(),
+            permissions: Permissions::ALL,
+            prefixes: None,
+            max_upload_bytes: None,
+        }
+    }
 }
 
 /// A yes: this action on this key. The presigner and the storage client take nothing else.
@@ -210,25 +236,75 @@ pub enum Denied {
     Operation,
 }
 
+/// A yes to writing every key of one folder: for credentials that sign by themselves.
+#[derive(Debug, PartialEq, Eq)]
+pub struct FolderGrant {
+    folder: KeyFolder,
+    storage: StorageIndex,
+}
+
+impl FolderGrant {
+    /// The folder it was granted for.
+    #[must_use]
+    pub const fn folder(&self) -> &KeyFolder {
+        &self.folder
+    }
+
+    /// The storage that the folder lies in.
+    #[must_use]
+    pub const fn storage(&self) -> StorageIndex {
+        self.storage
+    }
+}
+
 /// Decides whether `caller` may do `action` to `key`.
 ///
 /// # Errors
 ///
 /// [`Denied`] names the first rule that says no.
 pub fn decide(caller: &Caller, action: Action, key: ObjectKey) -> Result<Grant, Denied> {
+    let storage = place(caller, |store| key.is_in(store), |prefix| key.is_under(prefix))?;
+    if allows(caller, action) { Ok(Grant { action, key, storage }) } else { Err(Denied::Operation) }
+}
+
+/// Decides whether `caller` may write every key of `folder`, whole or in parts.
+///
+/// The same rules: stores and prefixes hold whole folders, so what they say of a folder they say of each key in it.
+///
+/// # Errors
+///
+/// As [`decide`].
+pub fn decide_folder(caller: &Caller, folder: KeyFolder) -> Result<FolderGrant, Denied> {
+    let storage = place(caller, |store| folder.is_in(store), |prefix| folder.is_under(prefix))?;
+    let actions = [Action::Put, Action::CreateMultipart, Action::UploadPart, Action::ListParts];
+    let ends = [Action::CompleteMultipart, Action::AbortMultipart];
+    let allowed = actions.into_iter().chain(ends).all(|action| allows(caller, action));
+    if allowed { Ok(FolderGrant { folder, storage }) } else { Err(Denied::Operation) }
+}
+
+/// Where it lies, if a store of the caller holds it, and one of its prefixes where it has any.
+fn place(
+    caller: &Caller,
+    is_in: impl Fn(&StoreId) -> bool,
+    is_under: impl Fn(&str) -> bool,
+) -> Result<StorageIndex, Denied> {
     if caller.stores.is_empty() {
         return Err(Denied::NoStore);
     }
-    let Some(PlacedStore { storage, .. }) = caller.stores.iter().find(|placed| key.is_in(&placed.store)) else {
+    let Some(PlacedStore { storage, .. }) = caller.stores.iter().find(|placed| is_in(&placed.store)) else {
         return Err(Denied::OutsideStore);
     };
     if let Some(prefixes) = &caller.prefixes
-        && !prefixes.iter().any(|prefix| key.is_under(prefix))
+        && !prefixes.iter().any(|prefix| is_under(prefix))
     {
         return Err(Denied::OutsidePrefixes);
     }
+    Ok(*storage)
+}
+
+fn allows(caller: &Caller, action: Action) -> bool {
     // No `_` arm: a new action does not compile until someone decides who may do it.
-    let allowed = match action {
+    match action {
         Action::Get | Action::Head => caller.permissions.read,
         // To throw one's own unfinished parts away is no more than not to have written them.
         Action::Put
@@ -238,15 +314,13 @@ pub fn decide(caller: &Caller, action: Action, key: ObjectKey) -> Result<Grant, 
         | Action::CompleteMultipart
         | Action::AbortMultipart => caller.permissions.write,
         Action::Delete => caller.permissions.delete,
-    };
-    if allowed { Ok(Grant { action, key, storage: *storage }) } else { Err(Denied::Operation) }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::key::{KeyFormat, KeyRules, MAX_KEY_BYTES};
-    use crate::domain::store::StoreIdRule;
 
     const ACTIONS: [Action; 9] = [
         Action::Get,
@@ -261,27 +335,17 @@ mod tests {
     ];
 
     fn caller(stores: &[&str]) -> Caller {
-        Caller {
-            issuer: None,
-            subject: None,
-            token_id: None,
-            stores: stores
-                .iter()
-                .enumerate()
-                .map(|(place, store)| PlacedStore {
-                    store: StoreId::parse(store, StoreIdRule::Strict).unwrap(),
-                    storage: StorageIndex::new(place),
-                })
-                .collect(),
-            permissions: Permissions::ALL,
-            prefixes: None,
-            max_upload_bytes: None,
-        }
+        Caller::of_stores(stores)
     }
 
+    const RULES: KeyRules = KeyRules { files_root: String::new(), format: KeyFormat::Path, max_bytes: MAX_KEY_BYTES };
+
     fn key(text: &str) -> ObjectKey {
-        let rules = KeyRules { files_root: String::new(), format: KeyFormat::Path, max_bytes: MAX_KEY_BYTES };
-        ObjectKey::parse(text, &rules).unwrap()
+        ObjectKey::parse(text, &RULES).unwrap()
+    }
+
+    fn folder(text: &str) -> KeyFolder {
+        KeyFolder::parse(text, &RULES).unwrap()
     }
 
     #[test]
@@ -327,6 +391,44 @@ mod tests {
         assert_eq!(allowed(Permissions { write: true, ..Permissions::NONE }), only(&[2, 4, 5, 6, 7, 8]));
         assert_eq!(allowed(Permissions { delete: true, ..Permissions::NONE }), only(&[3]));
         assert_eq!(allowed(Permissions::NONE), [false; 9]);
+    }
+
+    /// A folder is granted where, and only where, each key in it is.
+    #[test]
+    fn a_folder_is_granted_as_the_keys_in_it_are() {
+        let narrow = Caller { prefixes: Some(vec!["s1/a".into(), "s2".into(), "s3".into()]), ..caller(&["s1", "s2"]) };
+        for (whose, name, place) in [
+            (caller(&["s1", "s2"]), "s1", Ok(0)),
+            (caller(&["s1", "s2"]), "s2/a/b", Ok(1)),
+            (caller(&["s1"]), "s10", Err(Denied::OutsideStore)),
+            (caller(&["s1"]), "s2", Err(Denied::OutsideStore)),
+            (caller(&[]), "s1", Err(Denied::NoStore)),
+            (narrow.clone(), "s1/a", Ok(0)),
+            (narrow.clone(), "s1/a/b", Ok(0)),
+            (narrow.clone(), "s2", Ok(1)),
+            // The folder above holds keys that are not under the prefix.
+            (narrow.clone(), "s1", Err(Denied::OutsidePrefixes)),
+            (narrow.clone(), "s1/ab", Err(Denied::OutsidePrefixes)),
+            (narrow, "s3", Err(Denied::OutsideStore)),
+            (Caller { prefixes: Some(vec![]), ..caller(&["s1"]) }, "s1", Err(Denied::OutsidePrefixes)),
+        ] {
+            let granted = decide_folder(&whose, folder(name));
+            assert_eq!(
+                granted.as_ref().map(FolderGrant::storage),
+                place.as_ref().map(|at| StorageIndex::new(*at)),
+                "{name}"
+            );
+            let inside = decide(&whose, Action::Put, key(&format!("{name}/f")));
+            assert_eq!(inside.map(|grant| grant.storage()).map_err(Some), granted.map(|g| g.storage()).map_err(Some));
+        }
+        for (permissions, allowed) in [
+            (Permissions { write: true, ..Permissions::NONE }, true),
+            (Permissions { read: true, delete: true, ..Permissions::NONE }, false),
+        ] {
+            let caller = Caller { permissions, ..caller(&["s1"]) };
+            assert_eq!(decide_folder(&caller, folder("s1")).is_ok(), allowed);
+        }
+        assert_eq!(decide_folder(&caller(&["s1"]), folder("s1/a")).unwrap().folder().as_str(), "s1/a");
     }
 
     /// A query makes a DELETE of an abort and a whole object of a part, so it must be the action's own.

@@ -47,6 +47,22 @@ pub struct UploadRules {
     pub fixed_headers: Vec<(&'static str, String)>,
 }
 
+impl UploadRules {
+    /// The first setting that holds each upload by its own signature, and so not who signs for itself, if there is any.
+    #[must_use]
+    pub fn needs_a_signature_each(&self) -> Option<&'static str> {
+        [
+            (self.max_bytes.is_some(), "upload.max_bytes"),
+            (!self.content_types.is_empty(), "upload.content_types"),
+            (self.checksum != ChecksumRule::Off, "upload.checksum (other than `off`)"),
+            (self.write_once, "upload.write_once"),
+            (!self.fixed_headers.is_empty(), "a header of every object (upload.cache_control and those behind it)"),
+        ]
+        .into_iter()
+        .find_map(|(is_set, setting)| is_set.then_some(setting))
+    }
+}
+
 /// What a caller says of the bytes that it is going to send.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct UploadClaim<'a> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{BucketClient, ClientError, HealthMonitor, Provider, Signers, StorageCounts};
+use super::{BucketClient, ClientError, HealthMonitor, Provider, Signers, StorageCounts, UploadSessions};
 use crate::config::Storage;
 use crate::domain::policy::Grant;
 use crate::domain::sigv4::{PostTerms, PresignError, SignedPost};
@@ -28,6 +28,8 @@ pub struct Backend {
     pub left_out: Vec<&'static str>,
     /// What signs URLs and calls.
     pub signers: Arc<Signers>,
+    /// What makes temporary credentials for callers, if a role is set for it.
+    pub sessions: Option<UploadSessions>,
     /// What calls the bucket.
     pub bucket: Arc<BucketClient>,
     /// The bucket's last answer to the probe.
@@ -111,6 +113,7 @@ impl Backend {
             prefix: storage.prefix.clone(),
             upload_rules: storage.upload_rules.clone(),
             left_out: storage.left_out.clone(),
+            sessions: UploadSessions::of(storage, &signers)?,
             signers,
             health: monitor(Arc::clone(&bucket)),
             bucket,

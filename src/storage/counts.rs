@@ -26,9 +26,11 @@ pub(super) const OPERATIONS: [&str; 7] = ["probe", "head", "delete", "delete_man
 pub(super) const OUTCOMES: [&str; 5] = ["answered", "failed", "throttled", "timed_out", "not_made"];
 const NOT_MADE: usize = 4;
 
-/// What URLs are for.
-pub(super) const MINTED: [&str; 7] = ["download", "head", "upload", "delete", "part", "multipart", "public"];
+/// What URLs are for, and credentials in their place.
+pub(super) const MINTED: [&str; 8] =
+    ["download", "head", "upload", "delete", "part", "multipart", "public", "credentials"];
 const PUBLIC: usize = 6;
+const CREDENTIALS: usize = 7;
 
 /// The counts of one storage.
 #[derive(Debug, Default)]
@@ -86,6 +88,11 @@ impl StorageCounts {
     /// A URL that needs no signature was given out.
     pub(crate) fn told_public(&self) {
         self.minted_at(PUBLIC);
+    }
+
+    /// Credentials were given out, for any number of URLs.
+    pub(crate) fn gave_credentials(&self) {
+        self.minted_at(CREDENTIALS);
     }
 
     fn minted_at(&self, place: usize) {

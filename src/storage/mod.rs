@@ -32,7 +32,7 @@ pub use client::{BucketClient, BucketError, ClientError, ObjectInfo};
 pub(crate) use client::{bucket_error, http_client};
 pub use counts::StorageCounts;
 pub(crate) use credentials::KeyInForce;
-pub use credentials::Signers;
+pub use credentials::{SessionError, SessionOrder, Signers, UploadSession, UploadSessions};
 pub(crate) use deletes::MAX_DELETES;
 pub use deletes::deletes_of;
 pub(crate) use described::describe;

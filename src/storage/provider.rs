@@ -64,6 +64,8 @@ pub struct Provider {
     pub cors_on_errors: Support,
     /// It takes POST policies.
     pub post_policy: Support,
+    /// It has `AssumeRole`, and holds what comes of it to the policy in the call.
+    pub sts: Support,
     /// Where the row comes from.
     pub source: &'static str,
 }
@@ -84,6 +86,7 @@ const UNKNOWN: Provider = Provider {
     cors_api: Unknown,
     cors_on_errors: Unknown,
     post_policy: Unknown,
+    sts: Unknown,
     source: "",
 };
 
@@ -101,6 +104,7 @@ pub const PROVIDERS: &[Provider] = &[
         delete_frees: Yes,
         cors_api: Yes,
         post_policy: Yes,
+        sts: Yes,
         source: "AWS documentation: checking object integrity, conditional writes, presigned URLs",
         ..UNKNOWN
     },
@@ -115,6 +119,7 @@ pub const PROVIDERS: &[Provider] = &[
         cors_api: Yes,
         cors_on_errors: No,
         post_policy: No,
+        sts: No,
         source: "Cloudflare documentation: R2 S3 API compatibility, presigned URLs; reports of users on errors",
         ..UNKNOWN
     },
@@ -129,6 +134,7 @@ pub const PROVIDERS: &[Provider] = &[
         delete_frees: No,
         cors_api: Yes,
         post_policy: No,
+        sts: Yes,
         source: "Backblaze documentation: S3-compatible API; 400 and 501 in reports of users",
         ..UNKNOWN
     },
@@ -141,6 +147,7 @@ pub const PROVIDERS: &[Provider] = &[
         delete_frees: Yes,
         cors_api: Yes,
         post_policy: Yes,
+        sts: Yes,
         source: "Wasabi documentation: S3 API; failing uploads in reports of users",
         ..UNKNOWN
     },
@@ -154,6 +161,7 @@ pub const PROVIDERS: &[Provider] = &[
         cors_api: No,
         cors_on_errors: Yes,
         post_policy: Yes,
+        sts: Yes,
         source: "MinIO's sources; the advisories on unsigned copy sources",
         ..UNKNOWN
     },
@@ -168,6 +176,7 @@ pub const PROVIDERS: &[Provider] = &[
         cors_api: Yes,
         cors_on_errors: No,
         post_policy: Yes,
+        sts: Yes,
         source: "measured: 16.2.15 (newer ones may do better: `signer check` says)",
         ..UNKNOWN
     },
@@ -182,6 +191,7 @@ pub const PROVIDERS: &[Provider] = &[
         cors_api: Yes,
         cors_on_errors: Yes,
         post_policy: Yes,
+        sts: No,
         source: "measured: 2.5.0",
         ..UNKNOWN
     },
@@ -196,6 +206,7 @@ pub const PROVIDERS: &[Provider] = &[
         cors_api: Yes,
         cors_on_errors: Yes,
         post_policy: Yes,
+        sts: Yes,
         source: "measured: 4.48",
         ..UNKNOWN
     },
@@ -269,6 +280,7 @@ mod tests {
                 p.cors_api,
                 p.cors_on_errors,
                 p.post_policy,
+                p.sts,
             ];
             format!("| {} (`{}`) | {} |", p.title, p.name, cells.map(|cell| cell.to_string()).join(" | "))
         };

@@ -10,13 +10,13 @@ use tempfile::TempDir;
 use crate::support::{Answer, HASH, SEALED, SECRET, TestApp, UPPY, good_token, token};
 
 /// The service with an audit log that is read.
-struct Audited {
-    app: TestApp,
+pub(crate) struct Audited {
+    pub(crate) app: TestApp,
     folder: TempDir,
 }
 
 impl Audited {
-    async fn with(settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("audit").display().to_string();
         let usual = [("telemetry.audit", "required"), ("telemetry.audit_file", &file)];
@@ -36,7 +36,7 @@ impl Audited {
         text
     }
 
-    fn lines(&self) -> Vec<Value> {
+    pub(crate) fn lines(&self) -> Vec<Value> {
         self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 

@@ -18,7 +18,7 @@ async fn every_row_but_open_ones_refuses_a_missing_token() {
         assert_eq!(answer.status == 401, !open, "{} {}", route.method, route.path);
         refused += usize::from(!open);
     }
-    assert_eq!(refused, 28);
+    assert_eq!(refused, 29);
     assert_eq!(app.s3.count(), 0);
 }
 

@@ -45,6 +45,7 @@ mod shapes;
 mod sockets;
 mod source;
 mod storages;
+mod sts;
 mod support;
 mod tls;
 mod token_places;

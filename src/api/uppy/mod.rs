@@ -7,11 +7,13 @@
 //!   its key.
 //! * `companion`: the service talks to the bucket, and the id of an upload is our sealed token.
 //! * `params`: a form for a whole file, for both.
+//! * `sts`: credentials with which Uppy signs by itself, for who sets a role for them.
 
 mod companion;
 mod name;
 mod params;
 mod sign;
+mod sts;
 
 use super::{Endpoint, Route};
 
@@ -35,6 +37,13 @@ pub(super) const ROUTES: &[Route] = &[
         needs: "write",
         summary: "With `uppy.enabled`: a form for the file `?filename=&type=`: `{method: \"POST\", url, fields}`",
         endpoint: Endpoint::Sign(params::params),
+    },
+    Route {
+        method: "GET",
+        path: "/s3/sts",
+        needs: "write",
+        summary: "With `uppy.enabled` and `storage.upload_role_arn`: temporary credentials for uploads below `?keyPrefix=`: `{credentials, bucket, region, keyPrefix}`",
+        endpoint: Endpoint::Act(sts::sts),
     },
     Route {
         method: "POST",

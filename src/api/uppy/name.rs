@@ -1,4 +1,4 @@
-//! The key of a new object.
+//! The key of a new object, and the folder that it goes to.
 
 use std::borrow::Cow;
 
@@ -29,7 +29,7 @@ impl App {
 
 /// Where new objects of this caller go: where it says, or else the only place that its token names. Whether that is
 /// its own is for the policy to say.
-fn folder<'a>(caller: &'a Caller, asked: Option<&'a str>) -> Result<Cow<'a, str>, ApiError> {
+pub(super) fn folder<'a>(caller: &'a Caller, asked: Option<&'a str>) -> Result<Cow<'a, str>, ApiError> {
     if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
         return Ok(Cow::Borrowed(asked));
     }

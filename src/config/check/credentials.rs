@@ -10,9 +10,11 @@ use url::Url;
 
 use super::Report;
 use crate::config::raw::{RawAccessKey, RawStorage, Secret};
-use crate::config::{Access, Ambient, CredentialKind, CredentialSource, KeyFiles, Role, StaticKey, Sts};
+use crate::config::{Access, Ambient, CredentialKind, CredentialSource, KeyFiles, Role, StaticKey, Sts, UploadRole};
 use crate::domain::sigv4::Credentials;
+use crate::domain::upload::UploadRules;
 use crate::outbound::is_loopback;
+use crate::storage::{Provider, Support};
 
 /// Hosts that container credentials may be asked for over http, as AWS's SDKs have them.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>
@@ -147,17 +149,61 @@ fn role(raw: &RawStorage, r: &mut Report<'_>) -> Option<Role> {
     if !(2..=64).contains(&name.len()) || !word(name) {
         r.problem("storage.assume_role_session_name", "must be 2 to 64 letters, digits and `_+=,.@-`");
     }
-    if raw.assume_role_arn.is_empty() {
-        if !raw.assume_role_external_id.is_empty() {
-            r.problem("storage.assume_role_external_id", "is set, but there is no `assume_role_arn`");
+    let keys = ("storage.assume_role_arn", "storage.assume_role_external_id");
+    named_role(keys, &raw.assume_role_arn, &raw.assume_role_external_id, r)
+}
+
+/// The role of these two settings, if there is one.
+fn named_role(keys: (&str, &str), arn: &str, external_id: &str, r: &mut Report<'_>) -> Option<Role> {
+    if arn.is_empty() {
+        if !external_id.is_empty() {
+            r.problem(keys.1, format!("is set, but there is no `{}`", keys.0.trim_start_matches("storage.")));
         }
         return None;
     }
-    if !raw.assume_role_arn.starts_with("arn:") || !raw.assume_role_arn.chars().all(|c| c.is_ascii_graphic()) {
-        r.problem("storage.assume_role_arn", "is no ARN, such as `arn:aws:iam::123456789012:role/signer`");
+    if !arn.starts_with("arn:") || !arn.chars().all(|c| c.is_ascii_graphic()) {
+        r.problem(keys.0, "is no ARN, such as `arn:aws:iam::123456789012:role/signer`");
     }
-    let external_id = Some(raw.assume_role_external_id.clone()).filter(|id| !id.is_empty());
-    Some(Role { arn: raw.assume_role_arn.clone(), external_id })
+    let external_id = Some(external_id.to_owned()).filter(|id| !id.is_empty());
+    Some(Role { arn: arn.to_owned(), external_id })
+}
+
+/// The role of temporary credentials for callers: only where they hold it to the same that a URL does.
+pub(super) fn upload_role(
+    raw: &RawStorage,
+    provider: &Provider,
+    rules: &UploadRules,
+    r: &mut Report<'_>,
+) -> Option<UploadRole> {
+    let key = "storage.upload_role_arn";
+    let keys = (key, "storage.upload_role_external_id");
+    let role = named_role(keys, &raw.upload_role_arn, &raw.upload_role_external_id, r)?;
+    if let Some(setting) = rules.needs_a_signature_each() {
+        let why = "which temporary credentials would not hold their bearer to: they sign every upload below a folder";
+        r.problem(key, format!("is set, and so is {setting}, {why}"));
+    }
+    let title = provider.title;
+    let lacking = match provider.sts {
+        Support::Yes => None,
+        Support::No => Some(format!("is set, and {title} has no STS")),
+        // A server that took no notice of the policy would give away the bucket.
+        Support::Unknown => Some(format!(
+            "is set, and whether {title} narrows credentials to a policy is not known; if it does, say whose it is in `provider`"
+        )),
+    };
+    if let Some(lacking) = lacking {
+        r.problem(key, lacking);
+        return None;
+    }
+    let ambient = r.sources.ambient.clone();
+    if provider.name != "aws" && raw.sts_endpoint.is_empty() && ambient.get("AWS_ENDPOINT_URL_STS").is_none() {
+        let where_it_is =
+            "that of MinIO, Ceph and SeaweedFS answers at their `endpoint`, and Wasabi's at https://sts.wasabisys.com";
+        r.problem("storage.sts_endpoint", format!("is not set, which `upload_role_arn` needs here; {where_it_is}"));
+        return None;
+    }
+    let sts = sts(raw, &ambient, r)?;
+    Some(UploadRole { role, sts })
 }
 
 fn sts(raw: &RawStorage, ambient: &Ambient, r: &mut Report<'_>) -> Option<Sts> {

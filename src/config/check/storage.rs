@@ -2,7 +2,7 @@
 
 use url::{Host, Url};
 
-use super::credentials::access;
+use super::credentials::{access, upload_role};
 use super::upload::{self, Wanted};
 use super::{MAX_TIMEOUT_SECS, Report};
 use crate::config::raw::{RawConfig, RawStorage};
@@ -96,6 +96,7 @@ fn storage(
     });
     let (own_address, public_address) = addresses?;
     let (upload_rules, left_out) = kept?;
+    let upload_role = upload_role(raw, provider?, &upload_rules, r);
     Some(Storage {
         name: name.to_owned(),
         index,
@@ -109,6 +110,7 @@ fn storage(
         provider: provider?,
         region: region?,
         access: access?,
+        upload_role,
         connect_timeout: connect_timeout?,
         first_byte_timeout: first_byte_timeout?,
         call_timeout: call_timeout?,

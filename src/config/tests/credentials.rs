@@ -100,3 +100,76 @@ fn split_keys_come_from_the_file_and_from_variables() {
     let error = load_with(GOOD, &[("SIGNER__STORAGE__BUCKET__NAME", "x")]).unwrap_err();
     assert!(error.to_string().contains("storage.bucket.name: unknown key"), "{error}");
 }
+
+const UPPY: &str =
+    "[upload]\nchecksum = 'off'\n[uppy]\nenabled = true\n[multipart]\nsecret = '0123456789abcdef0123456789abcdef'\n";
+const UPLOAD_ROLE: &str = "upload_role_arn = 'arn:aws:iam::1:role/r'\n";
+
+/// Credentials hold their bearer to a folder and to nothing else, so nothing else may be demanded.
+#[test]
+fn temporary_credentials_are_refused_where_they_would_get_around_a_limit() {
+    let text = |storage: &str, rest: &str| format!("{GOOD}{UPLOAD_ROLE}{storage}{rest}");
+    for (storage, rest, expected) in [
+        (
+            "provider = 'aws'",
+            UPPY.replace("'off'", "'auto'"),
+            "upload_role_arn: is set, and so is upload.checksum (other than",
+        ),
+        ("provider = 'aws'", UPPY.replace("'off'", "'require'"), "upload_role_arn: is set, and so is upload.checksum"),
+        (
+            "provider = 'aws'",
+            UPPY.replace("[uppy]", "max_bytes = 9\n[uppy]"),
+            "so is upload.max_bytes, which temporary",
+        ),
+        ("provider = 'aws'", UPPY.replace("[uppy]", "write_once = true\n[uppy]"), "and so is upload.write_once, which"),
+        ("provider = 'aws'", UPPY.replace("[uppy]", "content_types = ['image/*']\n[uppy]"), "is upload.content_types,"),
+        ("provider = 'aws'", UPPY.replace("[uppy]", "cache_control = 'private'\n[uppy]"), "a header of every object"),
+        (
+            "provider = 'aws'",
+            format!("{UPPY}[limits]\nstore_upload_bytes_per_hour = 9\n"),
+            "limits.store_upload_bytes_per",
+        ),
+        ("provider = 'aws'", UPPY.replace("enabled = true", "enabled = false"), "and `uppy.enabled` is not"),
+        ("provider = 'r2'\nregion = 'auto'", UPPY.to_owned(), "is set, and Cloudflare R2 has no STS"),
+        ("provider = 'garage'", UPPY.to_owned(), "is set, and Garage has no STS"),
+        ("provider = 'generic'", UPPY.to_owned(), "narrows credentials to a policy is not known"),
+        ("provider = 'minio'", UPPY.to_owned(), "storage.sts_endpoint: is not set, which `upload_role_arn` needs here"),
+        (
+            "provider = 'minio'\nsts_endpoint = 'http://minio.test'",
+            UPPY.to_owned(),
+            "storage.sts_endpoint: is `http://minio",
+        ),
+    ] {
+        let found = problems(&text(&format!("{storage}\n"), &rest), &[]);
+        assert_eq!(found.len(), 1, "{expected}: {found:?}");
+        assert!(found[0].starts_with("storage.") && found[0].contains(expected), "{expected} in {found:?}");
+    }
+    let found = problems(&format!("{GOOD}upload_role_arn = 'uploads'\nprovider = 'aws'\n{UPPY}"), &[]);
+    assert!(found[0].contains("storage.upload_role_arn: is no ARN"), "{found:?}");
+    let found = problems(&format!("{GOOD}upload_role_external_id = 'x'\n{UPPY}"), &[]);
+    assert!(
+        found[0].contains("storage.upload_role_external_id: is set, but there is no `upload_role_arn`"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_role_for_uploads_is_taken_where_sts_narrows() {
+    let role =
+        |storage: &str| load_with(&format!("{GOOD}{UPLOAD_ROLE}{storage}{UPPY}"), &[]).unwrap().storage.upload_role;
+    let aws = role("provider = 'aws'\n").unwrap();
+    assert_eq!((aws.role.arn.as_str(), aws.role.external_id), ("arn:aws:iam::1:role/r", None));
+    assert_eq!(aws.sts.endpoint.as_str(), "https://sts.us-east-1.amazonaws.com/");
+    let own = "provider = 'seaweedfs'\nsts_endpoint = 'http://127.0.0.1:8333'\nupload_role_external_id = 'x'\n";
+    let own = role(own).unwrap();
+    assert_eq!((own.sts.endpoint.as_str(), own.role.external_id.as_deref()), ("http://127.0.0.1:8333/", Some("x")));
+    assert!(load_with(&format!("{GOOD}{UPPY}"), &[]).unwrap().storage.upload_role.is_none());
+    // The role of one storage, and none for the other.
+    let two = format!(
+        "{GOOD}{UPPY}[storages.eu]\nendpoint = 'http://127.0.0.1:9001'\nbucket = 'eu'\nprovider = 'aws'\n{UPLOAD_ROLE}access_key_id = 'a'\nsecret_access_key = 'b'\n"
+    );
+    let config = load_with(&two, &[]).unwrap();
+    assert_eq!(config.all_storages().map(|storage| storage.upload_role.is_some()).collect::<Vec<_>>(), [false, true]);
+    let off = two.replace("enabled = true", "enabled = false");
+    assert!(problems(&off, &[])[0].contains("storages.eu.upload_role_arn: is set, and `uppy.enabled` is not"));
+}

@@ -7,6 +7,8 @@
 //! * `follow`: keys whose parts are in files, read again when those change;
 //! * `refresh`: credentials that end, fetched again in time from a `source`.
 //!
+//! What `session` fetches is for callers: it signs nothing here.
+//!
 //! # Why two keys can be better than one
 //!
 //! Some servers honour an `x-amz-copy-source` that nobody signed: whoever may PUT one key reads
@@ -15,6 +17,7 @@
 mod bridge;
 mod follow;
 mod refresh;
+mod session;
 mod source;
 mod sts;
 
@@ -35,6 +38,7 @@ use crate::domain::sigv4::{
     BucketAddress, Credentials, PostTerms, PresignError, Presigner, SignedPost, SignedUrl, Terms,
 };
 use crate::storage::StorageCounts;
+pub use session::{SessionError, SessionOrder, UploadSession, UploadSessions};
 use source::Source;
 
 /// Credentials, and when they end.

@@ -92,7 +92,7 @@ impl Source {
         let Some(role) = &self.settings.role else { return Ok(base) };
         let sts = self.settings.sts.as_ref().ok_or(SourceError::NoSts)?;
         let session = &self.settings.session_name;
-        sts::assume_role(&self.http, sts, role, session, &base.credentials, now).await
+        sts::assume_role(&self.http, sts, (role, None), session, &base.credentials, now).await
     }
 
     async fn base(&self) -> Result<Issued, SourceError> {

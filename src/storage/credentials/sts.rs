@@ -21,29 +21,43 @@ const VERSION: &str = "2011-06-15";
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 
-/// Takes on a role with credentials that may.
+/// A policy that credentials are held to besides the role's own, and how long they live, in seconds.
+pub(super) struct Narrowed<'a> {
+    pub(super) policy: &'a str,
+    pub(super) secs: u32,
+}
+
+/// Takes on a role with credentials that may, all of it or narrowed.
 pub(super) async fn assume_role(
     http: &reqwest::Client,
     sts: &Sts,
-    role: &Role,
+    (role, narrowed): (&Role, Option<Narrowed<'_>>),
     session_name: &str,
     credentials: &Credentials,
     now: Timestamp,
 ) -> Result<Issued, SourceError> {
-    let external_id = role.external_id.iter().map(|id| ("ExternalId", id.as_str()));
-    let pairs = [
-        ("Action", "AssumeRole"),
-        ("Version", VERSION),
-        ("RoleArn", role.arn.as_str()),
-        ("RoleSessionName", session_name),
-    ];
-    let form = Serializer::new(String::new()).extend_pairs(pairs.into_iter().chain(external_id)).finish();
+    let form = role_form(role, narrowed.as_ref(), session_name);
     let port = sts.endpoint.port().map(|port| format!(":{port}")).unwrap_or_default();
     let host = format!("{}{port}", sts.endpoint.host_str().unwrap_or_default());
     let signed = sign_form(&host, (&sts.region, "sts"), &form, credentials, now).map_err(|_| SourceError::Malformed)?;
     let mut headers = vec![(AUTHORIZATION, signed.authorization), (DATE, signed.date.into())];
     headers.extend(signed.session_token.map(|token| (SECURITY_TOKEN, token)));
     post(http, sts, form, headers).await
+}
+
+fn role_form(role: &Role, narrowed: Option<&Narrowed<'_>>, session_name: &str) -> String {
+    let mut form = Serializer::new(String::new());
+    form.extend_pairs([
+        ("Action", "AssumeRole"),
+        ("Version", VERSION),
+        ("RoleArn", role.arn.as_str()),
+        ("RoleSessionName", session_name),
+    ]);
+    form.extend_pairs(role.external_id.iter().map(|id| ("ExternalId", id)));
+    if let Some(Narrowed { policy, secs }) = narrowed {
+        form.append_pair("Policy", policy).append_pair("DurationSeconds", &secs.to_string());
+    }
+    form.finish()
 }
 
 /// Takes on a role with the token of an identity provider, which needs no signature.

@@ -16,6 +16,16 @@ offer({
         return answer.json()
       },
     }),
+    getCredentials: ({ signer, token, s3Endpoint, region, keyPrefix }) => ({
+      s3Endpoint,
+      region,
+      generateObjectKey: (file) => `${keyPrefix}${crypto.randomUUID()}-${file.name}`,
+      getCredentials: async () => {
+        const answer = await fetch(`${signer}/s3/sts`, { headers: authorised(token) })
+        if (!answer.ok) throw new Error((await answer.json()).error)
+        return answer.json()
+      },
+    }),
     // Uppy sends no header of ours here: the page adds it.
     companionEndpoint({ signer, token, wrapped = true }) {
       const plain = globalThis.fetch

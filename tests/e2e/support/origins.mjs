@@ -15,9 +15,9 @@ const signerHost = 'signer.app.localhost'
 export const cookieOf = (value) => ({ name: 'files', value, domain: signerHost, path: '/', httpOnly: true, sameSite: 'Lax' })
 
 // `allowed`: whether the bucket lets the pages in from the start. `volumes`: how many times 64 MB it has room for.
-export async function startOrigins({ allowed = true, volumes, ...options } = {}) {
+export async function startOrigins({ allowed = true, volumes, sts, ...options } = {}) {
   const pages = await startPages(options)
-  const s3 = await startSeaweed({ origins: allowed ? [pages.origin] : [], volumes })
+  const s3 = await startSeaweed({ origins: allowed ? [pages.origin] : [], volumes, sts })
   const front = await startFront(s3.endpoint)
   const browser = await startBrowser()
   const services = []
@@ -28,7 +28,7 @@ export async function startOrigins({ allowed = true, volumes, ...options } = {})
       const service = await startSigner(s3, {
         ...change,
         server: { cors_origins: [pages.origin], ...change.server },
-        storage: { public_endpoint: front.url },
+        storage: { public_endpoint: front.url, ...change.storage },
       })
       services.push(service)
       return { ...service, address: service.url.replace('127.0.0.1', signerHost) }

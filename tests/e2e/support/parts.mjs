@@ -18,6 +18,7 @@ export const signerBin = () =>
 export const weedBin = () => need(join(venv, 'bin', 'weed'), 'SeaweedFS (weed)')
 export const python = () => need(join(venv, 'bin', 'python'), 'the Python virtual environment')
 export const bucketScript = join(here, 'bucket.py')
+export const sessionScript = join(here, 'session.py')
 
 // npm packages are loaded through here and not with `import … from`, because a static import of a missing package
 // stops the file before any sentence of ours can be said.
