@@ -136,6 +136,7 @@ impl CapsuleKeys {
     ///
     /// [`Broken`], whatever is wrong with it.
     pub fn open(&self, token: &str) -> Result<Capsule, Broken> {
+        // Nothing so long was ever sealed: refused without the work.
         if token.len() > MAX_TOKEN_CHARS {
             return Err(Broken);
         }
@@ -339,6 +340,16 @@ mod tests {
         assert!(keys(SECRET, &[]).seal(&longest, NONCE).unwrap().len() <= MAX_TOKEN_CHARS);
         let longer = Capsule { upload_id: "u".repeat(MAX_UPLOAD_ID_BYTES + 1), ..capsule() };
         assert_eq!(keys(SECRET, &[]).seal(&longer, NONCE), Err(Unsealable));
+        // The longest that is sealed is opened.
+        let (mut last, mut length) = (None, 4000);
+        while let Ok(token) =
+            keys(SECRET, &[]).seal(&Capsule { content_type: Some("t".repeat(length)), ..capsule() }, NONCE)
+        {
+            (last, length) = (Some(token), length + 1);
+        }
+        let last = last.unwrap();
+        assert_eq!(last.len(), MAX_TOKEN_CHARS);
+        assert_eq!(keys(SECRET, &[]).open(&last).map(|capsule| capsule.content_type.unwrap().len()), Ok(length - 1));
         let endless = Capsule { content_type: Some("t".repeat(100_000)), ..capsule() };
         assert_eq!(keys(SECRET, &[]).seal(&endless, NONCE), Err(Unsealable));
     }

@@ -138,6 +138,9 @@ mod tests {
         assert_eq!(name(&format!("{}. .png", "x".repeat(199))), format!("{}.png", "x".repeat(196)));
         let room = 3 + 33 + 10;
         assert_eq!(fresh_key("s1", RANDOM, "abcdefghijkl.png", room), format!("s1/{HEX}-abcdef.png"));
+        // An extension may take half of the room and no more.
+        assert_eq!(fresh_key("s1", RANDOM, "abcdefghijkl.jpeg1", room), format!("s1/{HEX}-abcd.jpeg1"));
+        assert_eq!(fresh_key("s1", RANDOM, "abcdefghijkl.jpeg12", room), format!("s1/{HEX}-abcdefghij"));
         assert_eq!(fresh_key("s1", RANDOM, "abc.png", 20), format!("s1/{HEX}-"), "no room: the key is too long");
     }
 

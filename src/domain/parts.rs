@@ -220,6 +220,23 @@ mod tests {
         }
     }
 
+    /// Those of S3's table of limits, in bytes.
+    #[test]
+    fn the_limits_are_those_of_s3() {
+        assert_eq!((MIN_PART_BYTES, MAX_PART_BYTES), (5_242_880, 5_368_709_120));
+        assert_eq!((MAX_OBJECT_BYTES, MAX_PARTS), (5_497_558_138_880, 10_000));
+    }
+
+    #[test]
+    fn where_nobody_knows_the_parts_there_are_none_to_tell_of() {
+        for size in [0, 7] {
+            let open = PartPlan::open(size);
+            assert!(open.is_open());
+            assert_eq!((open.size(), open.count(), open.length_of(1)), (size, 0, None));
+        }
+        assert!(!PartPlan::new(1, None, USUAL).unwrap().is_open());
+    }
+
     #[test]
     fn what_s3_does_not_take_is_no_plan() {
         for size in [0, MAX_OBJECT_BYTES + 1, u64::MAX] {

@@ -153,6 +153,9 @@ async fn good_keys_survive_every_bad_answer_and_no_longer_than_allowed() {
         let before = idp.count();
         until("another fetch", async || idp.count() >= before + 2).await;
         assert_eq!(sign(&app, &good).await.status, 200, "{status} {}", &body[..body.len().min(30)]);
+        // A key that is not known may be a new one, which cannot be seen now; one that is known has spoken.
+        assert_eq!(sign(&app, &token(&Issuer::new("ES256"), "new")).await.code(), "keys_unavailable", "{status}");
+        assert_eq!(sign(&app, &token(&Issuer::new("ES256"), "k0")).await.status, 401, "{status}");
     }
     idp.hangs();
     let before = idp.count();
@@ -213,6 +216,56 @@ async fn a_flood_of_random_kids_is_two_fetches_and_no_harm() {
     // The one at the start, one for the first unknown key, and one for each cooldown since.
     let cooldowns = usize::try_from(started.elapsed().as_secs() / 30).unwrap();
     assert!(idp.count() <= 2 + cooldowns, "{} in {cooldowns} cooldowns", idp.count());
+}
+
+/// J38: a token that newer keys could not help causes no fetch.
+#[tokio::test]
+async fn a_refusal_that_is_not_for_want_of_a_key_asks_nobody() {
+    let (idp, issuer) = (FakeServer::start().await, Issuer::new("ES256"));
+    publish(&idp, &[&issuer]);
+    let app = start(&idp, &[]).await;
+    ready(&app).await;
+    let of = |claims: Value| issuer.token(json!({"kid": "k0"}), &claims);
+    let soon = now().as_second() + 60;
+    for refused in [
+        of(json!({"storeId": "s1", "exp": now().as_second() - 3600})),
+        of(json!({"storeId": "s1"})),
+        of(json!({"storeId": "s1", "exp": soon, "aud": "elsewhere"})),
+        of(json!({"storeId": "s1", "exp": soon, "nbf": soon + 3600})),
+        "rubbish".to_owned(),
+    ] {
+        assert_eq!(sign(&app, &refused).await.status, 401, "{refused}");
+    }
+    assert_eq!(idp.count(), 1);
+    // A key that is not known does.
+    assert_eq!(sign(&app, &token(&Issuer::new("ES256"), "new")).await.status, 401);
+    assert_eq!(idp.count(), 2);
+}
+
+/// J41: of two providers one never answers: tokens of the other are judged by its keys, the service is not ready, and
+/// what the silent one may have signed is 503.
+#[tokio::test]
+async fn a_provider_that_never_answers_does_not_speak_for_the_other() {
+    let (a, b) = (FakeServer::start().await, FakeServer::start().await);
+    let (of_a, next) = (Issuer::new("ES256"), Issuer::new("ES256"));
+    publish(&a, &[&of_a]);
+    b.answers(500, &[], "");
+    let issuers = format!("[{{issuer=\"A\",jwks_url=\"{}\"}},{{issuer=\"B\",jwks_url=\"{}\"}}]", a.url, b.url);
+    let app = TestApp::with(&[("auth.hs256_secret", ""), ("auth.issuers", &issuers)]).await;
+    let token = |issuer: &Issuer, kid: &str, secs: i64| {
+        issuer.token(json!({"kid": kid}), &json!({"storeId": "s1", "exp": now().as_second() + secs, "iss": "A"}))
+    };
+    until("the keys of one", async || sign(&app, &token(&of_a, "k0", 60)).await.status == 200).await;
+    assert_eq!(app.send("GET", "/readyz", &[], "").await.code(), "not_ready");
+    // Its key comes with the fetch that it causes, and then it has an answer, whoever else is silent.
+    publish(&a, &[&of_a, &next]);
+    assert_eq!(sign(&app, &token(&next, "k1", -3600)).await.status, 401);
+    assert_eq!(sign(&app, &token(&next, "k1", 60)).await.status, 200);
+    // Another key of this name may be the silent one's.
+    assert_eq!(sign(&app, &token(&next, "k0", 60)).await.code(), "keys_unavailable");
+    publish(&b, &[&Issuer::new("ES256")]);
+    ready(&app).await;
+    assert_eq!(sign(&app, &token(&next, "k0", 60)).await.status, 401);
 }
 
 /// J43: a document of another issuer, or one that leads elsewhere, brings no keys.
