@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::config::{Config, Storage};
-use crate::domain::upload::{ChecksumRule, UploadRules};
+use crate::domain::upload::{ChecksumRule, SIZE_OF_PARTS, UploadRules};
+use crate::storage::Support;
 
 /// The pages that use the bucket.
 #[derive(Debug, Clone)]
@@ -22,9 +23,14 @@ impl<'a> Pages<'a> {
     /// The pages of this configuration, as far as they use this storage.
     #[must_use]
     pub fn of(config: &'a Config, storage: &Storage) -> Self {
+        let mut headers = sent_headers(&storage.upload_rules);
+        if config.uppy.enabled && storage.provider.size_of_parts == Support::Yes {
+            headers.push(SIZE_OF_PARTS);
+            headers.sort_unstable();
+        }
         Self {
             origins: &config.server.cors.origins,
-            headers: sent_headers(&storage.upload_rules),
+            headers,
             in_parts: config.multipart.is_some(),
             posts: config.uppy.enabled,
         }

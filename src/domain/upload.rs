@@ -15,6 +15,10 @@ use super::parts::{MAX_OBJECT_BYTES, PartChecksum};
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html>
 pub const MAX_PUT_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
+/// The header that binds what the parts of an object come to, where the end of their upload is signed.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
+pub const SIZE_OF_PARTS: &str = "x-amz-mp-object-size";
+
 /// The type of bytes that nobody names (RFC 9110 section 8.3).
 const UNNAMED_TYPE: &str = "application/octet-stream";
 

@@ -54,6 +54,8 @@ pub struct Provider {
     pub write_once: Support,
     /// The same of the call that makes an object of its parts.
     pub write_once_in_parts: Support,
+    /// A signed `x-amz-mp-object-size` makes it refuse parts that come to another length.
+    pub size_of_parts: Support,
     /// It refuses an `x-amz-copy-source` that was not signed (case K24).
     pub refuses_unsigned_copy: Support,
     /// A DELETE without a version frees the bytes (in a bucket without versions).
@@ -81,6 +83,7 @@ const UNKNOWN: Provider = Provider {
     checksum: Unknown,
     write_once: Unknown,
     write_once_in_parts: Unknown,
+    size_of_parts: Unknown,
     refuses_unsigned_copy: Unknown,
     delete_frees: Unknown,
     cors_api: Unknown,
@@ -100,6 +103,7 @@ pub const PROVIDERS: &[Provider] = &[
         checksum: Yes,
         write_once: Yes,
         write_once_in_parts: Yes,
+        size_of_parts: Yes,
         refuses_unsigned_copy: Yes,
         delete_frees: Yes,
         cors_api: Yes,

@@ -302,6 +302,14 @@ async fn the_end_is_signed_when_what_is_there_is_within_the_limit() {
     assert!(is(&sign(&app, end.clone()).await, 404, "upload_not_found"));
     app.s3.answers(500, &[], "");
     assert!(is(&sign(&app, end).await, 502, "bucket_failed"));
+    // Where the provider knows how, what was measured is what ends.
+    let aws = self::app(&[("storage.provider", "aws"), ("upload.max_bytes", "1000")]).await;
+    aws.s3.answers(200, &[], &listed(&[600, 400]));
+    let answer = sign(&aws, json!({"method": "POST", "key": "s1/f", "uploadId": "u"})).await;
+    assert_eq!(answer.json()["headers"], json!({"x-amz-mp-object-size": "1000"}));
+    assert_eq!(query(&answer, "X-Amz-SignedHeaders").as_deref(), Some("host;x-amz-mp-object-size"));
+    let pages = filesync_signer::doctor::Pages::of(&aws.config, &aws.config.storage);
+    assert!(pages.headers.contains(&"x-amz-mp-object-size"), "{pages:?}");
     let ceph = self::app(&[("storage.provider", "ceph"), ("upload.write_once", "true")]).await;
     for body in [json!({"method": "POST", "key": "s1/f", "uploadId": "u"}), json!({"method": "POST", "key": "f"})] {
         assert!(is(&sign(&ceph, body).await, 400, "write_once_unavailable"));

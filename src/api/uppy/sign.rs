@@ -12,7 +12,7 @@ use crate::domain::capsule::MAX_UPLOAD_ID_BYTES;
 use crate::domain::parts::MAX_PARTS;
 use crate::domain::policy::{Caller, Grant};
 use crate::domain::sigv4::Terms;
-use crate::domain::upload::{PartsClaim, UploadClaim, UploadHeaders, UploadRefused};
+use crate::domain::upload::{PartsClaim, SIZE_OF_PARTS, UploadClaim, UploadHeaders, UploadRefused};
 use crate::storage::{Backend, Support};
 use crate::telemetry::audit::Record;
 
@@ -170,14 +170,15 @@ fn terms<'a>(app: &App, query: &'a [(&'static str, &'a str)]) -> Terms<'a> {
     Terms { expires_secs: app.upload.default_secs, query, ..Terms::default() }
 }
 
-/// The end of an upload. Where there is a limit the bucket is asked how long it is; that it stays so until it ends is in
-/// the hands of whoever has the URLs of its parts.
+/// The end of an upload. Where there is a limit the bucket is asked how long it is. That it stays so until it ends is bound
+/// where the provider knows how, and else in the hands of whoever has the URLs of its parts.
 async fn complete(app: &App, caller: &Caller, key: &str, id: &str, call: &Call<'_>) -> Result<Reply, ApiError> {
     let (grant, storage) = app.decided_again((caller, call), Operation::MultipartComplete, key, || Ok(()), Ok)?;
     let once = storage.upload_rules.write_once;
     if once && storage.provider.write_once_in_parts == Support::No {
         return Err(UploadRefused::WriteOnceUnavailable.into());
     }
+    let mut headers: Vec<_> = once.then(|| ("if-none-match", "*".to_owned())).into_iter().collect();
     let limits = [storage.upload_rules.max_bytes, app.limits.longest_upload(caller.max_upload_bytes())];
     if let Some(limit) = limits.into_iter().flatten().min() {
         let bytes = length_so_far(app, caller, (&grant, storage), id, call).await?;
@@ -185,8 +186,11 @@ async fn complete(app: &App, caller: &Caller, key: &str, id: &str, call: &Call<'
             return Err(UploadRefused::TooLarge { limit }.into());
         }
         app.limits.charge_upload(grant.key(), bytes)?;
+        if storage.provider.size_of_parts == Support::Yes {
+            headers.push((SIZE_OF_PARTS, bytes.to_string()));
+        }
     }
-    let headers = UploadHeaders::new(once.then(|| ("if-none-match", "*".to_owned())).into_iter().collect());
+    let headers = UploadHeaders::new(headers);
     let query = [("uploadId", id)];
     let terms = terms(app, &query);
     let terms = Terms { expires_secs: terms.expires_secs.min(COMPLETE_SECS), ..terms };
