@@ -75,7 +75,10 @@ fn a_remembered_token_is_refused_as_soon_as_its_key_is_removed() {
     for token in [&removed, &kept] {
         assert!(authenticator.authenticate(token, at(NOW)).is_ok());
     }
+    assert_eq!(cache_of(&authenticator).size().0, 2);
     authenticator.change(|parts| parts.fixed = keys(&[OTHER]));
+    // Its place is free at once, too.
+    assert_eq!(cache_of(&authenticator).size().0, 0);
     assert_eq!(authenticator.authenticate(&removed, at(NOW)), Err(TokenError::Signature));
     assert!(authenticator.authenticate(&kept, at(NOW)).is_ok());
 }

@@ -70,6 +70,20 @@ async fn a_provider_that_is_down_at_the_start_means_503_until_it_comes() {
     assert_eq!(sign(&app, &token(&Issuer::new("ES256"), "k0")).await.status, 401);
 }
 
+/// Providers publish the keys of all their clients and of a rotation, each with its certificates.
+#[tokio::test]
+async fn a_long_key_set_is_taken() {
+    let (idp, issuer) = (FakeServer::start().await, Issuer::new("ES256"));
+    let certificate = "A".repeat(4000);
+    let mut keys: Vec<_> =
+        (0..100).map(|i| issuer.jwk(json!({"kid": format!("x{i}"), "x5c": [certificate]}))).collect();
+    keys.push(issuer.jwk(json!({"kid": "k0"})));
+    idp.answers(200, &[], &json!({ "keys": keys }).to_string());
+    let app = start(&idp, &[]).await;
+    ready(&app).await;
+    assert_eq!(sign(&app, &token(&issuer, "k0")).await.status, 200);
+}
+
 /// J40: a new key works from its first use on, for everybody at once, and costs one fetch. A
 /// rotation just after the start is no exception to that.
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::audit::Audited;
 use crate::aws::{Asked, Fake, container_answer, sts_answer};
+use crate::metrics::Told;
 use crate::support::{Answer, SEALED, TestApp, UPPY, good_token, now, token};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/uploads";
@@ -64,6 +65,8 @@ async fn a_caller_gets_credentials_for_the_uploads_of_its_folder() {
         "expiresAt": end, "expiresIn": 900,
     });
     assert_eq!(answer.json(), expected);
+
+    Told::by(&app).is(r#"signer_urls_minted_total{storage="default",operation="credentials"}"#, 1.0);
 
     let asked = &sts.asked()[0];
     let resource = "arn:aws:s3:::files/pre/s1/*";

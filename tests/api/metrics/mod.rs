@@ -20,10 +20,10 @@ use crate::running::{PATIENCE, read_all, start};
 use crate::support::{FakeServer, TestApp, good_token, now, token};
 
 /// The samples of one scrape.
-struct Told(String);
+pub(crate) struct Told(String);
 
 impl Told {
-    fn by(test: &TestApp) -> Self {
+    pub(crate) fn by(test: &TestApp) -> Self {
         Self(Service::new(Arc::clone(&test.app), &test.config.server, now).unwrap().scrape().text_for(""))
     }
 
@@ -37,7 +37,7 @@ impl Told {
     }
 
     #[track_caller]
-    fn is(&self, series: &str, value: f64) {
+    pub(crate) fn is(&self, series: &str, value: f64) {
         assert_eq!(self.find(series), Some(value), "{series}\n{}", self.0);
     }
 
