@@ -155,3 +155,23 @@ fn many_uses_of_a_bad_token_at_once_all_end() {
     });
     assert_eq!(cache_of(&authenticator).size().0, 0);
 }
+
+/// Counters outlive a reload, because the next authenticator is given the same ones.
+#[tokio::test]
+async fn what_is_counted_goes_to_the_counts_that_were_given() {
+    let flags = [
+        ("auth.hs256_secret", std::str::from_utf8(SECRET).unwrap()),
+        ("storage.endpoint", "http://127.0.0.1:9"),
+        ("storage.bucket", "files"),
+        ("storage.access_key_id", "a"),
+        ("storage.secret_access_key", "b"),
+    ];
+    let flags = flags.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let config = crate::config::from_flags_in(&[], &flags).unwrap();
+    let counts = Arc::new(IdentityCounts::default());
+    for looked_at in 1..=2 {
+        let authenticator = Authenticator::start_counting(&config.auth, Arc::clone(&counts)).unwrap();
+        assert!(authenticator.authenticate(&token(SECRET, "s1", 60), at(NOW)).is_ok());
+        assert_eq!(counts.cache_misses.get(), looked_at);
+    }
+}
