@@ -269,3 +269,48 @@ fn log_failure(name: &str, error: &FetchError, last: &mut String) {
         *last = text;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule(cooldown: u64) -> Schedule {
+        let rules = FetchRules {
+            cooldown: Duration::from_secs(cooldown),
+            max_age: Duration::from_mins(10),
+            max_stale: Duration::from_hours(1),
+            timeout: Duration::from_secs(5),
+            allow_http: false,
+        };
+        Schedule { rules, confirmed: None, pause: Duration::ZERO, failures: 0 }
+    }
+
+    /// A provider in trouble is not kept there by us.
+    #[tokio::test]
+    async fn failures_are_further_and_further_apart_until_one_fetch_succeeds() {
+        let mut schedule = schedule(30);
+        for secs in [1, 2, 4, 8, 16, 30, 30] {
+            schedule.failed();
+            assert_eq!(schedule.pause, Duration::from_secs(secs));
+        }
+        schedule.succeeded(None);
+        assert_eq!(schedule.pause, Duration::from_mins(10));
+        schedule.failed();
+        assert_eq!(schedule.pause, Duration::from_secs(1));
+    }
+
+    /// What an answer says of its age counts within what the operator says.
+    #[tokio::test]
+    async fn a_good_answer_is_fetched_again_when_it_says_within_bounds() {
+        let mut schedule = schedule(30);
+        for (said, pause) in [(0, 30), (29, 30), (31, 31), (599, 599), (86_400, 600)] {
+            schedule.succeeded(Some(Duration::from_secs(said)));
+            assert_eq!(schedule.pause, Duration::from_secs(pause), "{said}");
+            assert!(schedule.confirmed.is_some());
+        }
+        // An operator who wants newer keys than a cooldown allows gets them.
+        let mut eager = self::schedule(1000);
+        eager.succeeded(Some(Duration::ZERO));
+        assert_eq!(eager.pause, Duration::from_mins(10));
+    }
+}

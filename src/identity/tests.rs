@@ -174,4 +174,6 @@ async fn what_is_counted_goes_to_the_counts_that_were_given() {
         assert!(authenticator.authenticate(&token(SECRET, "s1", 60), at(NOW)).is_ok());
         assert_eq!(counts.cache_misses.get(), looked_at);
     }
+    let (one, other) = (counts.source("https://idp.test/jwks"), counts.source("https://other.test/jwks"));
+    assert!(Arc::ptr_eq(&one, &counts.source("https://idp.test/jwks")) && !Arc::ptr_eq(&one, &other));
 }
