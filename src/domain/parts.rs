@@ -112,6 +112,7 @@ pub fn etag_of_parts<'e>(etags: impl Iterator<Item = &'e str>) -> Option<String>
     let (mut hash, mut count) = (Md5::new(), 0_u32);
     for etag in etags {
         let digits: Vec<u8> = etag.chars().map(|c| c.to_digit(16)?.try_into().ok()).collect::<Option<_>>()?;
+        // Its bits do not overlap: any way to join them is the same.
         let bytes: Vec<u8> =
             digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
         if digits.len() != 32 {

@@ -237,6 +237,7 @@ impl Authenticator {
             let Ok(_place) = self.waiting.try_acquire() else { return Err(AuthError::KeysUnavailable) };
             // All are asked before any is waited for.
             let asked: Vec<_> = remotes.iter().filter_map(|remote| remote.ask_for_newer()).collect();
+            // Keys that came since the last look are looked at; no test can make them come just here.
             if asked.is_empty() && self.current.load().number == looked_at {
                 break;
             }

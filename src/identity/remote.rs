@@ -231,7 +231,7 @@ pub(super) async fn keep_fresh(
     }
 }
 
-/// A moment that never comes.
+/// A moment that never comes; whether it is a year off or an hour makes no difference, as the loop asks again.
 fn far_off() -> Instant {
     const YEAR: Duration = Duration::from_hours(365 * 24);
     Instant::now().checked_add(YEAR).unwrap_or_else(Instant::now)

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::issuer::Issuer;
+use crate::metrics::Told;
 use crate::support::{Answer, FakeServer, TestApp, good_token, now};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -176,6 +177,21 @@ async fn good_keys_survive_every_bad_answer_and_no_longer_than_allowed() {
     until("a fetch that hangs", async || idp.count() > before).await;
     assert_eq!(sign(&app, &good).await.status, 200);
     assert!(idp.asked().iter().all(|head| head.starts_with("GET /jwks ")), "a redirect was followed");
+}
+
+/// A refresh that brings what is known already costs no caller anything.
+#[tokio::test]
+async fn the_same_keys_once_more_are_no_reason_to_verify_again() {
+    let (idp, issuer) = (FakeServer::start().await, Issuer::new("ES256"));
+    publish(&idp, &[&issuer]);
+    let app = start(&idp, &[("auth.jwks_max_age_secs", "1"), ("auth.jwks_cooldown_secs", "1")]).await;
+    ready(&app).await;
+    let good = token(&issuer, "k0");
+    assert_eq!(sign(&app, &good).await.status, 200);
+    let before = idp.count();
+    until("two more fetches", async || idp.count() >= before + 2).await;
+    assert_eq!(sign(&app, &good).await.status, 200);
+    Told::by(&app).is("signer_token_cache_misses_total", 1.0);
 }
 
 /// J41: past `jwks_max_stale_secs` nobody gets in, also with a token that was remembered, and it recovers.
