@@ -15,6 +15,7 @@ use super::urls::Signed;
 use super::{ApiError, App, Call, Route, files};
 use crate::domain::key::{KeyFolder, KeyRules, ObjectKey};
 use crate::domain::policy::{Action, Caller, FolderGrant, Grant, decide, decide_folder};
+use crate::domain::route::StorageIndex;
 use crate::domain::upload::UploadHeaders;
 use crate::storage::Backend;
 use crate::telemetry::audit::{Bounds, Cut, Named, Record, Verdict};
@@ -182,10 +183,15 @@ impl App {
     ) -> Result<(Grant, &Backend), ApiError> {
         let key = ObjectKey::parse(key, rules)?;
         let grant = decide(caller, action, key)?;
-        let storage = self.storages.get(grant.storage().get()).ok_or(ApiError::Internal)?;
-        // Only now: who may not touch a store cannot use up its rate.
-        self.limits.charge_store(grant.key().first_segment())?;
+        let storage = self.charged(grant.storage(), grant.key().first_segment())?;
         Ok((grant, storage))
+    }
+
+    /// The storage of a grant, whose store is charged. Only now: who may not touch a store cannot use up its rate.
+    fn charged(&self, storage: StorageIndex, store: &str) -> Result<&Backend, ApiError> {
+        let storage = self.storages.get(storage.get()).ok_or(ApiError::Internal)?;
+        self.limits.charge_store(store)?;
+        Ok(storage)
     }
 
     /// Decides about the object of this key, or of this old URL, does `act` with the grant, and writes down how that ended.
@@ -266,8 +272,7 @@ impl App {
         let parsed = KeyFolder::parse(folder, &self.read_key_rules);
         let outcome = parsed.clone().map_err(ApiError::from).and_then(|folder| {
             let grant = decide_folder(caller, folder)?;
-            let storage = self.storages.get(grant.storage().get()).ok_or(ApiError::Internal)?;
-            self.limits.charge_store(grant.folder().first_segment())?;
+            let storage = self.charged(grant.storage(), grant.folder().first_segment())?;
             let done = act(&grant, storage)?;
             Ok((grant, storage, done))
         });

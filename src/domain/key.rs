@@ -8,8 +8,6 @@
 //! [`ObjectKey`] once, by one rule that refuses everything that any of them
 //! would read differently, and nothing downstream takes a string.
 
-use super::store::StoreId;
-
 /// The longest object key that S3 takes, in bytes of UTF-8.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>
 pub const MAX_KEY_BYTES: usize = 1024;
@@ -129,21 +127,7 @@ impl ObjectKey {
     /// The store that the key is in.
     #[must_use]
     pub fn first_segment(&self) -> &str {
-        self.0.split('/').next().unwrap_or_default()
-    }
-
-    /// Whether the key's first segment is exactly this store.
-    #[must_use]
-    pub fn is_in(&self, store: &StoreId) -> bool {
-        self.is_under(store.as_str())
-    }
-
-    /// Whether the key is `prefix` itself or lies below it, cut at a `/`.
-    ///
-    /// `s1/a` holds `s1/a` and `s1/a/b`, and not `s1/ab`.
-    #[must_use]
-    pub fn is_under(&self, prefix: &str) -> bool {
-        is_under(&self.0, prefix)
+        first_segment(&self.0)
     }
 }
 
@@ -176,23 +160,19 @@ impl KeyFolder {
     /// The store that the folder is, or is in.
     #[must_use]
     pub fn first_segment(&self) -> &str {
-        self.0.split('/').next().unwrap_or_default()
-    }
-
-    /// Whether the folder's first segment is exactly this store.
-    #[must_use]
-    pub fn is_in(&self, store: &StoreId) -> bool {
-        self.is_under(store.as_str())
-    }
-
-    /// Whether the folder is `prefix` itself or lies below it; then so does every key in it.
-    #[must_use]
-    pub fn is_under(&self, prefix: &str) -> bool {
-        is_under(&self.0, prefix)
+        first_segment(&self.0)
     }
 }
 
-fn is_under(path: &str, prefix: &str) -> bool {
+fn first_segment(path: &str) -> &str {
+    path.split('/').next().unwrap_or_default()
+}
+
+/// Whether a key or a folder is `prefix`, such as a store, or lies below it, cut at a `/`; of a folder, then so does every
+/// key in it.
+///
+/// `s1/a` holds `s1/a` and `s1/a/b`, and not `s1/ab`.
+pub(super) fn is_under(path: &str, prefix: &str) -> bool {
     match path.strip_prefix(prefix) {
         Some(rest) => rest.is_empty() || rest.starts_with('/'),
         None => false,
@@ -272,7 +252,7 @@ fn is_sha256_hex(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::store::StoreIdRule;
+    use crate::domain::store::{StoreId, StoreIdRule};
     use proptest::prelude::*;
 
     /// A folder is what a key in it makes of it, to the byte.
@@ -307,8 +287,9 @@ mod tests {
             }
         }
         let folder = KeyFolder::parse("s1/a", &rules).unwrap();
-        assert_eq!((folder.first_segment(), folder.is_under("s1"), folder.is_under("s1/a")), ("s1", true, true));
-        assert!(!folder.is_under("s1/a/b") && !folder.is_under("s") && !folder.is_under("s1/"));
+        let is_under = |prefix| is_under(folder.as_str(), prefix);
+        assert_eq!((folder.first_segment(), is_under("s1"), is_under("s1/a")), ("s1", true, true));
+        assert!(!is_under("s1/a/b") && !is_under("s") && !is_under("s1/"));
         assert_eq!(KeyFolder::parse(&"x".repeat(19), &rules), Err(KeyError::TooLong { limit: 18 }));
         assert!(KeyFolder::parse(&"x".repeat(18), &rules).is_ok());
     }
@@ -415,13 +396,13 @@ mod tests {
     #[test]
     fn prefixes_are_cut_at_segments() {
         let key = ObjectKey::parse("store10/f", &rules(KeyFormat::Path)).unwrap();
-        assert!(key.is_under("store10"));
-        assert!(key.is_under("store10/f"));
-        assert!(!key.is_under("store1"));
-        assert!(!key.is_under("store10/"));
-        assert!(!key.is_under("store10/f/g"));
-        assert!(key.is_in(&StoreId::parse("store10", StoreIdRule::Strict).unwrap()));
-        assert!(!key.is_in(&StoreId::parse("store1", StoreIdRule::Strict).unwrap()));
+        assert!(is_under(key.as_str(), "store10"));
+        assert!(is_under(key.as_str(), "store10/f"));
+        assert!(!is_under(key.as_str(), "store1"));
+        assert!(!is_under(key.as_str(), "store10/"));
+        assert!(!is_under(key.as_str(), "store10/f/g"));
+        assert!(is_under(key.as_str(), StoreId::parse("store10", StoreIdRule::Strict).unwrap().as_str()));
+        assert!(!is_under(key.as_str(), StoreId::parse("store1", StoreIdRule::Strict).unwrap().as_str()));
     }
 
     proptest! {

@@ -17,7 +17,7 @@
 //! # }
 //! ```
 
-use super::key::{KeyFolder, ObjectKey};
+use super::key::{KeyFolder, ObjectKey, is_under};
 use super::route::StorageIndex;
 use super::store::StoreId;
 
@@ -263,7 +263,7 @@ impl FolderGrant {
 ///
 /// [`Denied`] names the first rule that says no.
 pub fn decide(caller: &Caller, action: Action, key: ObjectKey) -> Result<Grant, Denied> {
-    let storage = place(caller, |store| key.is_in(store), |prefix| key.is_under(prefix))?;
+    let storage = place(caller, key.as_str())?;
     if allows(caller, action) { Ok(Grant { action, key, storage }) } else { Err(Denied::Operation) }
 }
 
@@ -275,27 +275,24 @@ pub fn decide(caller: &Caller, action: Action, key: ObjectKey) -> Result<Grant, 
 ///
 /// As [`decide`].
 pub fn decide_folder(caller: &Caller, folder: KeyFolder) -> Result<FolderGrant, Denied> {
-    let storage = place(caller, |store| folder.is_in(store), |prefix| folder.is_under(prefix))?;
+    let storage = place(caller, folder.as_str())?;
     let actions = [Action::Put, Action::CreateMultipart, Action::UploadPart, Action::ListParts];
     let ends = [Action::CompleteMultipart, Action::AbortMultipart];
     let allowed = actions.into_iter().chain(ends).all(|action| allows(caller, action));
     if allowed { Ok(FolderGrant { folder, storage }) } else { Err(Denied::Operation) }
 }
 
-/// Where it lies, if a store of the caller holds it, and one of its prefixes where it has any.
-fn place(
-    caller: &Caller,
-    is_in: impl Fn(&StoreId) -> bool,
-    is_under: impl Fn(&str) -> bool,
-) -> Result<StorageIndex, Denied> {
+/// Where a key or a folder lies, if a store of the caller holds it, and one of its prefixes where it has any.
+fn place(caller: &Caller, path: &str) -> Result<StorageIndex, Denied> {
     if caller.stores.is_empty() {
         return Err(Denied::NoStore);
     }
-    let Some(PlacedStore { storage, .. }) = caller.stores.iter().find(|placed| is_in(&placed.store)) else {
+    let Some(PlacedStore { storage, .. }) = caller.stores.iter().find(|placed| is_under(path, placed.store.as_str()))
+    else {
         return Err(Denied::OutsideStore);
     };
     if let Some(prefixes) = &caller.prefixes
-        && !prefixes.iter().any(|prefix| is_under(prefix))
+        && !prefixes.iter().any(|prefix| is_under(path, prefix))
     {
         return Err(Denied::OutsidePrefixes);
     }
