@@ -2,7 +2,8 @@
 //!
 //! RFC 8259 section 4 leaves the meaning of duplicate members open, and two
 //! readers that choose differently can be played against each other. Here they
-//! are refused, at any depth, before anything is read.
+//! are refused, at any depth, before anything is read. So are the names with which `serde_json` marks texts and numbers that
+//! it keeps as they were: whoever sends such a name would have a text read as what is written in it, unseen by all checks here.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -47,6 +48,9 @@ pub fn part<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, JsonError> {
     serde_json::from_str(raw.get()).map_err(|error| JsonError::Shape(short(&error)))
 }
 
+/// How the names begin that mean something to `serde_json` itself (`RawValue`, `Number`).
+const READERS_OWN: &str = "$serde_json::";
+
 /// serde reads a struct from an array too; a request is an object.
 fn is_object(bytes: &[u8]) -> bool {
     bytes.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{')
@@ -78,6 +82,9 @@ impl<'de> Visitor<'de> for UniqueMembers {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
         let mut names = HashSet::new();
         while let Some(name) = map.next_key::<String>()? {
+            if name.starts_with(READERS_OWN) {
+                return Err(de::Error::custom("reserved member"));
+            }
             if !names.insert(name) {
                 return Err(de::Error::custom("duplicate member"));
             }
@@ -126,6 +133,20 @@ mod tests {
             assert!(matches!(read(text.as_bytes()), Err(JsonError::Syntax(_))), "{text}");
         }
         assert!(read(br#"{"a":{"a":1},"b":[{"a":1},{"a":2}]}"#).is_ok());
+    }
+
+    /// J06, J07: read as `{"alg":"HS256"}` otherwise, and as one with two of a name.
+    #[test]
+    fn a_text_is_never_read_as_what_is_written_in_it() {
+        for text in [
+            r#"{"alg":{"$serde_json::private::RawValue":"\"HS256\""}}"#,
+            r#"{"a":[{"$serde_json::private::RawValue":"{\"b\":1,\"b\":2}"}]}"#,
+            r#"{"$serde_json::private::RawValue":"{\"alg\":\"HS256\"}"}"#,
+            r#"{"exp":{"$serde_json::private::Number":"9e9"}}"#,
+            r#"{"alg":{"\u0024serde_json::private::RawValue":"1"}}"#,
+        ] {
+            assert!(matches!(read(text.as_bytes()), Err(JsonError::Syntax(_))), "{text}");
+        }
     }
 
     /// K14: UTF-8 only, no byte order mark, no lone surrogate, one object.
