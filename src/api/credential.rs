@@ -3,7 +3,6 @@
 //! `Authorization: Bearer` always. `X-Worker-Auth` and a cookie where the operator
 //! switched them on. Two places that disagree are an error, not a choice.
 
-use hyper::Method;
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 
 use super::ApiError;
@@ -12,9 +11,9 @@ use crate::config::{Cors, TokenPlaces};
 pub(super) const X_WORKER_AUTH: HeaderName = HeaderName::from_static("x-worker-auth");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The one token of the request.
+/// The one token of the request. `only_reads`: it changes nothing, so that it makes no difference which page asks.
 pub(super) fn token<'a>(
-    method: &Method,
+    only_reads: bool,
     headers: &'a HeaderMap,
     places: &TokenPlaces,
     cors: &Cors,
@@ -30,7 +29,7 @@ pub(super) fn token<'a>(
     let token = one_of(sent, Some(cookie))?;
     if sent.is_none() {
         // A header was set by the page's own code; a cookie comes along with whatever any page does.
-        check_page(method, headers, cors)?;
+        check_page(only_reads, headers, cors)?;
     }
     token.ok_or(ApiError::Unauthorized(None))
 }
@@ -90,8 +89,8 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Api
 
 /// Whose page sent the cookie, when the request may change something. An `Origin` on the list; where
 /// a browser sends none, its word that the page is of the same origin.
-fn check_page(method: &Method, headers: &HeaderMap, cors: &Cors) -> Result<(), ApiError> {
-    if matches!(*method, Method::GET | Method::HEAD) {
+fn check_page(only_reads: bool, headers: &HeaderMap, cors: &Cors) -> Result<(), ApiError> {
+    if only_reads {
         return Ok(());
     }
     let held = if headers.contains_key(ORIGIN) {

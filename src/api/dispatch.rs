@@ -1,9 +1,11 @@
 //! From a request to its answer: route, token, body, handler, and the headers that all answers share.
 
 use std::fmt::{self, Write as _};
+use std::future::poll_fn;
 use std::io::Cursor;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -173,13 +175,13 @@ impl App {
         B: Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let token = credential::token(&parts.method, &parts.headers, &self.places, &self.server.cors)?;
+        let token = credential::token(route.only_reads(), &parts.headers, &self.places, &self.server.cors)?;
         let caller = self.identity.caller_of(token, call.now).instrument(spans::token_check(&trace.span)).await?;
         trace.caller = Some(Arc::clone(&caller));
         self.limits.charge_subject(&caller)?;
         if route.method == "POST" {
             check_json(&parts.headers)?;
-            call.body = self.read_body(body, batch::body_limit(route, &self.server)).await?;
+            call.body = self.read_body(&caller, body, batch::body_limit(route, &self.server)).await?;
         }
         Ok(caller)
     }
@@ -242,7 +244,7 @@ impl App {
         Ok(methods.join(", "))
     }
 
-    async fn read_body<B>(&self, body: B, limit: usize) -> Result<Bytes, ApiError>
+    async fn read_body<B>(&self, caller: &Caller, body: B, limit: usize) -> Result<Bytes, ApiError>
     where
         B: Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -251,7 +253,16 @@ impl App {
         if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
             return Err(ApiError::BodyTooLarge { limit });
         }
-        let collected = timeout(self.server.body_timeout, Limited::new(body, limit).collect()).await;
+        let mut collected = pin!(timeout(self.server.body_timeout, Limited::new(body, limit).collect()));
+        // Most have come with their head.
+        let come = poll_fn(|cx| Poll::Ready(collected.as_mut().poll(cx))).await;
+        let collected = match come {
+            Poll::Ready(collected) => collected,
+            Poll::Pending => {
+                let _share = self.limits.admit_slow_body(caller)?;
+                collected.await
+            }
+        };
         match collected {
             Err(_) => Err(ApiError::RequestTimeout),
             Ok(Ok(body)) => Ok(body.to_bytes()),

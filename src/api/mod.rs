@@ -202,12 +202,19 @@ pub struct Route {
     pub method: &'static str,
     /// The path below `server.base_path`, `:name` being any one segment; of `files::STORED` an example of them all.
     pub path: &'static str,
-    /// The permission that the decision will ask for, for people to read.
+    /// The permission that the decision will ask for. Any page may send a cookie along with a GET that needs `read`.
     pub needs: &'static str,
     /// One line for the guide.
     pub summary: &'static str,
     /// The handler.
     pub endpoint: Endpoint,
+}
+
+impl Route {
+    /// Whether nothing comes of it but its answer. A GET that makes a form or credentials uses up what a store may write.
+    fn only_reads(&self) -> bool {
+        self.method == "GET" && self.needs == "read"
+    }
 }
 
 /// Every row of every resource.

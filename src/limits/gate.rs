@@ -1,5 +1,6 @@
 //! A number of places, without a queue: who finds none is told at once.
 
+use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// So many at once.
@@ -39,6 +40,28 @@ impl Drop for Permit<'_> {
     }
 }
 
+/// So many at once for each. Who they are is kept as a keyed hash into a fixed table: two may share a row, and neither can
+/// choose with whom.
+#[derive(Debug)]
+pub(super) struct Shares {
+    gates: Vec<Gate>,
+    hasher: RandomState,
+}
+
+const SHARES: usize = 1024;
+
+impl Shares {
+    pub(super) fn new(most: usize) -> Self {
+        Self { gates: (0..SHARES).map(|_| Gate::new(most)).collect(), hasher: RandomState::new() }
+    }
+
+    /// A place for this one, if there is one.
+    pub(super) fn enter(&self, who: &impl Hash) -> Option<Permit<'_>> {
+        let row = usize::try_from(self.hasher.hash_one(who)).unwrap_or_default() % SHARES;
+        self.gates.get(row)?.enter()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,6 +75,17 @@ mod tests {
             drop(inside);
         }
         assert_eq!(gate.taken.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_share_is_each_ones_own() {
+        let shares = Shares::new(2);
+        let taken: Vec<_> = std::iter::from_fn(|| shares.enter(&"a")).collect();
+        assert_eq!(taken.len(), 2);
+        let others = (0..1000).filter(|other| shares.enter(other).is_some()).count();
+        assert!(others > 980, "{others}: all but who happens to share the row");
+        drop(taken);
+        assert!(shares.enter(&"a").is_some());
     }
 
     #[test]

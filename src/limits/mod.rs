@@ -7,6 +7,8 @@
 //! * A store is charged when a key of it was granted, and only then. A request for a foreign key is refused before, so
 //!   nobody can use up the rate of a store that their token does not name. A token of many stores is charged at the one
 //!   that the key is in.
+//! * A body that is still on its way is charged to its subject, who may hold a quarter of `limits.max_in_flight` by such:
+//!   a request that is sent a byte a second keeps its place for long, and costs who sends it nothing.
 //! * Upload bytes are charged to the store when a URL for them is signed, by the length that the URL is bound to.
 //!   Whether it is used is never known here.
 //!
@@ -19,13 +21,14 @@
 mod gate;
 mod rates;
 
+use std::hash::Hash;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use governor::Quota;
 
-use gate::Gate;
 pub use gate::Permit;
+use gate::{Gate, Shares};
 use rates::Rates;
 
 use crate::domain::key::ObjectKey;
@@ -83,11 +86,15 @@ pub enum Limited {
     },
 }
 
+/// The part of all places, one in so many, that the slow bodies of one subject may hold.
+const SUBJECTS_SHARE: usize = 4;
+
 /// The limits in force, and what is used up of them. What is not limited costs nothing but one count of the requests.
 #[derive(Debug)]
 pub struct Limits {
     requests: Gate,
     bucket_calls: Gate,
+    slow_bodies: Shares,
     subjects: Option<Rates>,
     stores: Option<Rates>,
     uploads: Option<UploadBytes>,
@@ -103,6 +110,7 @@ impl Limits {
         Self {
             requests: Gate::new(rules.max_in_flight),
             bucket_calls: Gate::new(rules.max_bucket_calls),
+            slow_bodies: Shares::new(rules.max_in_flight.div_ceil(SUBJECTS_SHARE)),
             subjects: rates(rules.subject),
             stores: rates(rules.store),
             uploads: rules.store_upload_bytes_per_hour.map(|most| UploadBytes::new(most, rules.max_tracked)),
@@ -127,6 +135,15 @@ impl Limits {
         self.bucket_calls.enter().ok_or(Limited::Overloaded)
     }
 
+    /// Room for one more body of this caller that is still on its way, until the permit is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Limited::Overloaded`] when the caller's share is used up.
+    pub fn admit_slow_body(&self, caller: &Caller) -> Result<Permit<'_>, Limited> {
+        self.slow_bodies.enter(&subject_of(caller)).ok_or(Limited::Overloaded)
+    }
+
     /// Charges one request, or one operation of a batch, to who makes it. Tokens without a subject share that of their first store.
     ///
     /// # Errors
@@ -134,14 +151,7 @@ impl Limits {
     /// [`Limited::Subject`].
     pub fn charge_subject(&self, caller: &Caller) -> Result<(), Limited> {
         let Some(rates) = &self.subjects else { return Ok(()) };
-        // The same name at another issuer is somebody else.
-        let charged = match caller.subject() {
-            Some(subject) => rates.charge(&(caller.issuer(), subject), NonZeroU32::MIN),
-            None => {
-                rates.charge(&(caller.issuer(), caller.stores().first().map(|placed| &placed.store)), NonZeroU32::MIN)
-            }
-        };
-        charged.map_err(|wait| Limited::Subject { wait })
+        rates.charge(&subject_of(caller), NonZeroU32::MIN).map_err(|wait| Limited::Subject { wait })
     }
 
     /// Charges one request to the store of a key that was granted.
@@ -195,6 +205,12 @@ impl Limits {
         let uploads = self.uploads.as_ref().map(|uploads| &uploads.rates);
         [self.subjects.as_ref(), self.stores.as_ref(), uploads].into_iter().flatten().map(Rates::len).sum()
     }
+}
+
+/// Who is charged. The same name at another issuer is somebody else.
+fn subject_of(caller: &Caller) -> impl Hash + use<'_> {
+    let first_store = || caller.stores().first().map(|placed| &placed.store);
+    (caller.issuer(), caller.subject().ok_or_else(first_store))
 }
 
 /// Upload bytes by store. Counted in units, because `governor` counts in 32 bits: below 4 GiB an hour the unit is a byte.

@@ -11,13 +11,14 @@ use tokio::time::sleep;
 
 use crate::faulty::{Does, FaultyBucket};
 use crate::limits::{Endless, post};
-use crate::support::{Answer, SEALED, TestApp, UPPY, good_token};
+use crate::support::{Answer, SEALED, TestApp, UPPY, good_token, token};
 
-/// A request whose body never comes, once it is in flight.
-async fn stuck(app: &Arc<TestApp>) -> JoinHandle<(Answer, bool)> {
+/// A request of this subject whose body never comes, once it is in flight.
+async fn stuck(app: &Arc<TestApp>, who: &str) -> JoinHandle<(Answer, bool)> {
     let (body, app) = (Endless::default(), Arc::clone(app));
     let touched = Arc::clone(&body.touched);
-    let request = tokio::spawn(async move { post(&app, &good_token(), "application/json", body).await });
+    let token = token(json!({"storeId": "s1", "sub": who}));
+    let request = tokio::spawn(async move { post(&app, &token, "application/json", body).await });
     while !touched.load(Ordering::SeqCst) {
         sleep(Duration::from_millis(2)).await;
     }
@@ -43,8 +44,8 @@ async fn beyond_the_bound_requests_are_refused_unread_and_health_answers() {
         .await,
     );
     let mut held = Vec::new();
-    for _ in 0..3 {
-        held.push(stuck(&app).await);
+    for who in ["a", "b", "c"] {
+        held.push(stuck(&app, who).await);
     }
     for route in routes() {
         let target = format!("{}?key=s1/f", route.path);
@@ -77,6 +78,32 @@ async fn beyond_the_bound_requests_are_refused_unread_and_health_answers() {
     for request in held {
         request.abort();
     }
+}
+
+/// H07, H29: bodies that are sent a byte at a time keep their places for long, and one subject may keep a quarter.
+#[tokio::test]
+async fn slow_bodies_of_one_subject_leave_room_for_all_others() {
+    let app = Arc::new(TestApp::with(&[("limits.max_in_flight", "8"), ("limits.max_bucket_calls", "8")]).await);
+    let mut held = vec![stuck(&app, "mallory").await, stuck(&app, "mallory").await];
+    for _ in 0..100 {
+        let more = stuck(&app, "mallory").await.await.unwrap().0;
+        assert!(is_overloaded(&more), "{more:?}");
+    }
+    let others = stuck(&app, "ann").await;
+    let body = r#"{"key":"s1/f"}"#;
+    for claims in
+        [json!({"storeId": "s1", "sub": "ann"}), json!({"storeId": "s1"}), json!({"storeId": "s1", "sub": "mallory"})]
+    {
+        // A body that comes with its head needs no share.
+        assert_eq!(app.call("POST", "/upload-url", &token(claims), body).await.status, 200);
+    }
+    others.abort();
+    let gone = held.pop().unwrap();
+    gone.abort();
+    assert!(gone.await.is_err());
+    held.push(stuck(&app, "mallory").await);
+    sleep(Duration::from_millis(20)).await;
+    assert!(held.iter().all(|request| !request.is_finished()), "its share is free again");
 }
 
 /// A bucket that hangs takes the places of those that wait for it, not of those that sign.
@@ -133,8 +160,8 @@ async fn after_a_flood_every_place_is_free_again() {
     let shed = answers.iter().filter(|answer| answer.status == 503 && is_overloaded(answer)).count();
     assert!(shed > 0 && answers.iter().all(|answer| [200, 204, 502, 503].contains(&answer.status.as_u16())));
     let mut held = Vec::new();
-    for _ in 0..8 {
-        held.push(stuck(&app).await);
+    for who in 0..8 {
+        held.push(stuck(&app, &who.to_string()).await);
     }
     assert!(is_overloaded(&app.get("/download-url?key=s1/f").await), "eight places, no more and no less");
     for request in held {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{TestApp, good_token, token};
+use crate::support::{SEALED, TestApp, UPPY, good_token, token};
 
 const PAGE: &str = "https://app.example";
 
@@ -105,6 +105,26 @@ async fn a_cookie_changes_nothing_for_a_foreign_page() {
     assert_eq!(delete(&app, &[("authorization", &bearer)]).await.0, 204);
     let off = TestApp::start().await;
     assert_eq!(get(&off, &[("cookie", &cookie)]).await, 401);
+}
+
+/// A GET that gives a form for an upload uses up what the store may write, and one that gives credentials asks STS: a page
+/// that sends its visitors there with their cookie gets nothing done.
+#[tokio::test]
+async fn a_cookie_gets_no_form_for_a_foreign_page() {
+    let pages = ("server.cors_origins", r#"["https://app.example"]"#);
+    let settings = [UPPY, SEALED, pages, ("auth.cookie", "session"), ("limits.store_upload_bytes_per_hour", "1000")];
+    let app = TestApp::with(&settings).await;
+    let cookie = format!("session={}", good_token());
+    let form = async |more: &[(&str, &str)]| {
+        let target = "/s3/params?filename=f&type=text/plain&metadata%5BcontentLength%5D=600";
+        let answer = app.send("GET", target, &[&[("cookie", cookie.as_str())], more].concat(), "").await;
+        (answer.status.as_u16(), answer.code())
+    };
+    for foreign in [&[][..], &[("sec-fetch-site", "cross-site")], &[("origin", "https://evil.example")]] {
+        assert_eq!(form(foreign).await, (403, "origin_not_allowed".into()), "{foreign:?}");
+    }
+    assert_eq!(form(&[("sec-fetch-site", "same-origin")]).await.0, 200, "nothing was used up before");
+    assert_eq!(app.send("GET", "/s3/sts", &[("cookie", cookie.as_str())], "").await.status, 403);
 }
 
 /// A limit in the token holds for what is signed with it.
