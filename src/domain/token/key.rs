@@ -181,6 +181,17 @@ impl VerifyKey {
         named && self.algorithms.contains(&header.algorithm)
     }
 
+    /// How likely it signed a token with this issuer and header, the likeliest first: the token's own issuer before who
+    /// speaks for any, and both before another one; then the key that it names before those without a name.
+    pub(super) fn distance(&self, issuer: Option<&str>, header: &Header) -> (u8, bool) {
+        let of_issuer = match &self.expected.issuer {
+            Some(own) if Some(own.as_str()) == issuer => 0,
+            None => 1,
+            Some(_) => 2,
+        };
+        (of_issuer, self.id != header.kid)
+    }
+
     /// Whether it made `signature` (base64url) over `signed` with that algorithm.
     pub(super) fn verifies(&self, algorithm: Algorithm, signed: &[u8], signature: &str) -> bool {
         self.algorithms.contains(&algorithm)

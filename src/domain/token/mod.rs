@@ -273,14 +273,21 @@ impl Verifier {
         if !self.keys.iter().any(|key| key.algorithms().contains(&algorithm)) {
             return Err(TokenError::Algorithm);
         }
-        // J12: a token that names no key is tried against few, so that the work is bounded.
-        let mut fitting = self.keys.iter().filter(|key| key.fits(header)).take(MAX_KEYS_TRIED).peekable();
-        if fitting.peek().is_none() {
+        let mut fitting: Vec<_> = self.keys.iter().filter(|key| key.fits(header)).collect();
+        if fitting.is_empty() {
             return Err(TokenError::UnknownKey);
         }
-        let signers: Vec<_> = fitting.filter(|key| key.verifies(algorithm, jws.signed, jws.signature)).collect();
+        // Read before the signature held, and only to look in the right place first: whatever keys one issuer publishes,
+        // tokens of another are tried against their own (J26).
+        let claims = Claims::parse(&jws.payload);
+        let issuer = claims.as_ref().ok().and_then(|claims| claims.text("iss"));
+        fitting.sort_by_key(|key| key.distance(issuer, header));
+        // J12: against few, so that the work is bounded.
+        fitting.truncate(MAX_KEYS_TRIED);
+        let signers: Vec<_> =
+            fitting.into_iter().filter(|key| key.verifies(algorithm, jws.signed, jws.signature)).collect();
         let first = *signers.first().ok_or(TokenError::Signature)?;
-        let claims = Claims::parse(&jws.payload)?;
+        let claims = claims?;
         // J26: a key speaks for its own issuer alone.
         let held = signers.iter().copied().find(|key| claims.check_expected(key.expected()).is_ok());
         let key = held.unwrap_or(first);

@@ -90,3 +90,31 @@ fn keys_speak_for_their_own_issuer_alone() {
         assert!(verifier.verify(&a.token(json!({"kid": "k"}), &claims), now()).is_ok());
     }
 }
+
+/// J12, J26: an issuer may publish what it likes, keys without a name or with another's; who else is in the configuration
+/// does not lose its tokens by it.
+#[test]
+fn many_keys_of_one_issuer_lock_nobody_else_out() {
+    let (a, b) = (Issuer::new("ES256"), Issuer::new("ES256"));
+    let expected = |name: &str| Arc::new(Expected { issuer: Some(name.into()), audiences: Vec::new() });
+    let anybodys = || key_of(&a).expecting(Arc::default());
+    for greedy in [
+        key_of(&a).expecting(expected("A")),
+        key_of(&a).with_id("k".into()).expecting(expected("A")),
+        // Keys of no issuer in particular give way, too, to the one that the token names.
+        anybodys(),
+        anybodys().with_id("k".into()),
+    ] {
+        let mut keys = vec![greedy; 100];
+        keys.push(key_of(&b).with_id("k".into()).expecting(expected("B")));
+        let verifier = Verifier::new(keys, rules());
+        let verify = |claims: &Value| verifier.verify(&b.token(json!({"kid": "k"}), claims), now()).map(|_| ());
+        assert_eq!(verify(&json!({"storeId": "s1", "exp": NOW + 60, "iss": "B"})), Ok(()));
+        assert!(verify(&json!({"storeId": "s1", "exp": NOW + 60, "iss": "A"})).is_err());
+    }
+    // Within one issuer, the key that is named comes before those without a name.
+    let mut keys = vec![key_of(&a).expecting(expected("B")); 100];
+    keys.push(key_of(&b).with_id("k".into()).expecting(expected("B")));
+    let claims = json!({"storeId": "s1", "exp": NOW + 60, "iss": "B"});
+    assert!(Verifier::new(keys, rules()).verify(&b.token(json!({"kid": "k"}), &claims), now()).is_ok());
+}
