@@ -142,6 +142,8 @@ pub struct FetchRules {
     pub max_stale: Duration,
     /// For all of one fetch.
     pub timeout: Duration,
+    /// How many requests wait for a fetch at once; the next one is told to come back.
+    pub max_waiting: usize,
     /// Whether `http` will do for addresses that are not loopback.
     pub allow_http: bool,
 }

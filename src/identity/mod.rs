@@ -41,9 +41,6 @@ pub use cache::CacheLimits;
 pub use counts::IdentityCounts;
 pub use fetch::{FetchError, fetch_key_set};
 
-/// How many requests wait for a fetch at once; the next one is told to come back.
-const MAX_WAITING: usize = 1024;
-
 /// Keys may have come between a look and the question for newer ones, and a fetch that was under way may have
 /// begun too early to bring them; the next one has not.
 const MAX_ROUNDS: usize = 3;
@@ -72,6 +69,7 @@ pub struct Authenticator {
     next: AtomicU64,
     cache: Option<TokenCache>,
     remotes: Vec<Arc<Remote>>,
+    /// Places to wait for a fetch.
     waiting: Semaphore,
     counts: Arc<IdentityCounts>,
 }
@@ -113,7 +111,7 @@ impl Authenticator {
             next: AtomicU64::new(1),
             cache: TokenCache::new(limits),
             remotes: Vec::new(),
-            waiting: Semaphore::new(MAX_WAITING),
+            waiting: Semaphore::new(0),
             counts: Arc::default(),
         }
     }
@@ -136,7 +134,8 @@ impl Authenticator {
             rules: auth.rules.clone(),
             revoked: auth.revoked.clone(),
         };
-        let mut authenticator = Self { counts, ..Self::of(parts, auth.cache) };
+        let waiting = Semaphore::new(auth.fetch.max_waiting);
+        let mut authenticator = Self { waiting, counts, ..Self::of(parts, auth.cache) };
         let mut fetchers = Vec::new();
         for (place, source) in auth.sources.iter().enumerate() {
             if let KeyLocation::File(_) = source.location {
@@ -166,9 +165,10 @@ impl Authenticator {
             }));
         }
         if let Some(path) = auth.denied_file.clone() {
-            tokio::spawn(files::follow(path, Arc::downgrade(self), |authenticator: &Self, bytes| {
+            let rule = auth.rules.store_rule;
+            tokio::spawn(files::follow(path, Arc::downgrade(self), move |authenticator: &Self, bytes| {
                 let revoked = std::str::from_utf8(bytes).map_err(|error| error.to_string());
-                let revoked = revoked.and_then(|text| Revoked::parse(text).map_err(|error| error.to_string()));
+                let revoked = revoked.and_then(|text| Revoked::parse(text, rule).map_err(|error| error.to_string()));
                 revoked.map(|revoked| authenticator.change(|parts| parts.revoked = revoked))
             }));
         }

@@ -55,7 +55,7 @@ pub(super) fn label(name: &str) -> &str {
 /// The state of one source, as requests see it.
 #[derive(Debug)]
 pub(super) struct Remote {
-    /// What the logs call it.
+    /// The issuer or the address.
     name: String,
     algorithms: Vec<Algorithm>,
     cooldown: Duration,
@@ -70,7 +70,7 @@ impl Remote {
         Self { name, algorithms, cooldown, progress: watch::Sender::new(start), counts }
     }
 
-    /// What metrics call it: its name without a query, which may hold a key.
+    /// What logs and metrics call it: its name without a query, which may hold a key.
     pub(super) fn label(&self) -> &str {
         label(&self.name)
     }
@@ -204,7 +204,7 @@ pub(super) async fn keep_fresh(
                 schedule.succeeded(fresh.max_age);
                 // The same keys once more are no reason to forget every verified token.
                 if fresh.document != document || remote.keys() != Keys::Good {
-                    log_set(&remote.name, &fresh.set);
+                    log_set(remote.label(), &fresh.set);
                     document = fresh.document;
                     authenticator.set_source(place, fresh.set.keys);
                 }
@@ -213,7 +213,7 @@ pub(super) async fn keep_fresh(
             }
             Err(error) => {
                 schedule.failed();
-                log_failure(&remote.name, &error, &mut last_error);
+                log_failure(remote.label(), &error, &mut last_error);
                 remote.ended(true, remote.keys());
             }
         }
@@ -240,7 +240,7 @@ fn far_off() -> Instant {
 /// Takes keys out of force that nobody has confirmed for too long. False when the authenticator is gone.
 fn drop_old_keys(remote: &Remote, place: usize, weak: &Weak<Authenticator>) -> bool {
     let Some(authenticator) = weak.upgrade() else { return false };
-    tracing::error!(source = remote.name, "its keys are older than auth.jwks_max_stale_secs and not used any more");
+    tracing::error!(source = remote.label(), "its keys are older than auth.jwks_max_stale_secs and not used any more");
     authenticator.set_source(place, Vec::new());
     remote.progress.send_modify(|progress| progress.keys = Keys::TooOld);
     true
@@ -280,6 +280,7 @@ mod tests {
             max_age: Duration::from_mins(10),
             max_stale: Duration::from_hours(1),
             timeout: Duration::from_secs(5),
+            max_waiting: 1,
             allow_http: false,
         };
         Schedule { rules, confirmed: None, pause: Duration::ZERO, failures: 0 }

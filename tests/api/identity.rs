@@ -2,6 +2,7 @@
 //! Case numbers J.. are those of the security study.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -246,6 +247,38 @@ async fn a_flood_of_random_kids_is_two_fetches_and_no_harm() {
     // The one at the start, one for the first unknown key, and one for each cooldown since.
     let cooldowns = usize::try_from(started.elapsed().as_secs() / 30).unwrap();
     assert!(idp.count() <= 2 + cooldowns, "{} in {cooldowns} cooldowns", idp.count());
+}
+
+/// J38, J41: while a provider hangs, those who have to wait for it leave room for those who do not.
+#[tokio::test]
+async fn made_up_kids_and_a_provider_that_hangs_keep_nobody_out() {
+    let (idp, issuer) = (FakeServer::start().await, Issuer::new("ES256"));
+    publish(&idp, &[&issuer]);
+    let settings = [("limits.max_in_flight", "8"), ("limits.max_bucket_calls", "8"), ("auth.jwks_cooldown_secs", "1")];
+    let app = Arc::new(start(&idp, &settings).await);
+    ready(&app).await;
+    idp.hangs();
+    let waiting = Arc::new(AtomicUsize::new(0));
+    for number in 0..100 {
+        let (app, forged, waiting) =
+            (Arc::clone(&app), token(&Issuer::new("ES256"), &format!("x{number}")), Arc::clone(&waiting));
+        tokio::spawn(async move {
+            waiting.fetch_add(1, Ordering::Relaxed);
+            let answer = sign(&app, &forged).await;
+            waiting.fetch_sub(1, Ordering::Relaxed);
+            assert!(["unauthorized", "keys_unavailable"].contains(&answer.code().as_str()), "{answer:?}");
+        });
+    }
+    until("those who can neither wait nor be judged are told", async || {
+        let started = idp.count() > 1;
+        started && waiting.load(Ordering::Relaxed) <= 2
+    })
+    .await;
+    assert_eq!(waiting.load(Ordering::Relaxed), 2, "a quarter of the places");
+    let good = token(&issuer, "k0");
+    for _ in 0..100 {
+        assert_eq!(sign(&app, &good).await.status, 200);
+    }
 }
 
 /// J38: a token that newer keys could not help causes no fetch.

@@ -241,6 +241,12 @@ fn static_key(section: &str, raw: &RawAccessKey, r: &mut Report<'_>) -> Option<S
     let secret = part("secret_access_key", &raw.secret_access_key, &raw.secret_access_key_file, true);
     let token = part("session_token", &raw.session_token, &raw.session_token_file, false);
     let (id, secret, token) = (id?, secret?, token?);
+    if !token.is_empty() {
+        r.warnings.push(format!(
+            "{section}.session_token: when it ends is not known here, so a URL may be given that does not live as long as it \
+             says; `storage.credentials` has sources that name their end"
+        ));
+    }
     let file = |name: &str| Some(PathBuf::from(name)).filter(|_| !name.is_empty());
     Some(StaticKey {
         credentials: Credentials {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::store::StoreIdRule;
 use crate::domain::token::{Expected, Revoked, TokenRules};
 
 /// Every example of the README and the guides is a configuration that starts; only the files that it names are not here.
@@ -33,7 +34,7 @@ fn the_guides_examples_are_configurations() {
             format!("{GOOD}{block}")
         } else {
             revoked += 1;
-            assert!(Revoked::parse(block).is_ok(), "{block}");
+            assert!(Revoked::parse(block, StoreIdRule::Strict).is_ok(), "{block}");
             continue;
         };
         if let Err(error) = load_with(&text, &[]) {

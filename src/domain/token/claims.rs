@@ -41,6 +41,9 @@ const OUR_WORDS: [(&str, Permissions); 3] = [
     ("files:delete", Permissions { delete: true, ..Permissions::NONE }),
 ];
 
+/// How our words begin.
+const OUR_PREFIX: &str = "files:";
+
 /// Whether a scope word is one of ours, and so cannot be given another meaning.
 #[must_use]
 pub fn is_our_scope_word(word: &str) -> bool {
@@ -89,15 +92,10 @@ impl Claims {
     }
 
     pub(super) fn caller(&self, rules: &TokenRules) -> Result<Caller, TokenError> {
-        let subject = match self.0.get("sub") {
-            None => None,
-            Some(Value::String(subject)) => Some(subject.clone()),
-            Some(_) => return Err(TokenError::Claims),
-        };
         Ok(Caller {
             issuer: self.0.get("iss").and_then(Value::as_str).map(str::to_owned),
-            subject,
-            token_id: self.0.get("jti").and_then(Value::as_str).map(str::to_owned),
+            subject: self.own_text("sub")?,
+            token_id: self.own_text("jti")?,
             stores: self.placed(self.stores(&rules.store_source, rules.store_rule), &rules.routes),
             permissions: self.permissions(&rules.scope),
             prefixes: self.0.get("prefixes").map(prefixes),
@@ -117,6 +115,15 @@ impl Claims {
     #[must_use]
     pub fn text(&self, path: &str) -> Option<&str> {
         self.find(path).and_then(Value::as_str)
+    }
+
+    /// A claim that is a text or not there. What is revoked is found by such claims, so another type is an error.
+    fn own_text(&self, name: &str) -> Result<Option<String>, TokenError> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(TokenError::Claims),
+        }
     }
 
     /// A `NumericDate` (RFC 7519 section 2) in whole seconds since 1970 UTC, huge values saturated.
@@ -155,17 +162,19 @@ impl Claims {
     }
 
     /// All that the words of all scope claims give. Words that are nobody's are ignored; a
-    /// claim of another type gives nothing.
+    /// claim of another type gives nothing, and so does a word that was meant for us and is none of ours: a token that
+    /// was to be narrow is never taken for one that is not.
     fn permissions(&self, rules: &ScopeRules) -> Permissions {
         let Some(words) = self.scope_words(rules) else { return Permissions::NONE };
         let ours = OUR_WORDS.iter().copied();
         let theirs = rules.words.iter().map(|(word, permissions)| (word.as_str(), *permissions));
         let known = ours.chain(theirs).filter(|(word, _)| words.contains(word));
         let granted = known.fold(Permissions::NONE, |granted, (_, permissions)| granted.union(permissions));
-        if granted == Permissions::NONE && !rules.required { Permissions::ALL } else { granted }
+        let is_narrowed = words.iter().any(|word| word.to_ascii_lowercase().starts_with(OUR_PREFIX));
+        if granted == Permissions::NONE && !rules.required && !is_narrowed { Permissions::ALL } else { granted }
     }
 
-    /// Space-separated (RFC 8693 section 4.2) or a list.
+    /// Space-separated (RFC 8693 section 4.2), also where they are a list.
     fn scope_words(&self, rules: &ScopeRules) -> Option<Vec<&str>> {
         let claims = rules.claims.iter().filter_map(|path| self.find(path));
         let words: Option<Vec<_>> = claims.map(|claim| texts(claim, |words| words.split(' ').collect())).collect();
@@ -183,11 +192,13 @@ fn find_in<'a>(object: &'a Map<String, Value>, path: &str) -> Option<&'a Value> 
     })
 }
 
-/// The texts of a claim that is one text, read by `one`, or a list of texts. Nothing when it is neither.
+/// The texts of a claim that is one text or a list of texts, each read by `one`. Nothing when it is neither.
 fn texts<'a>(claim: &'a Value, one: impl Fn(&'a str) -> Vec<&'a str>) -> Option<Vec<&'a str>> {
     match claim {
         Value::String(text) => Some(one(text)),
-        Value::Array(list) => list.iter().map(Value::as_str).collect(),
+        Value::Array(list) => {
+            list.iter().map(|text| text.as_str().map(&one)).collect::<Option<Vec<_>>>().map(|lists| lists.concat())
+        }
         _ => None,
     }
 }

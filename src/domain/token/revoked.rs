@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::claims::{Claims, Times};
 use crate::domain::policy::Caller;
+use crate::domain::store::{StoreId, StoreIdRule};
 
 /// In `not_before`: every store.
 const EVERY_STORE: &str = "*";
@@ -41,27 +42,37 @@ pub enum RevokedError {
     /// Not a time.
     #[error("not_before of `{0}` is no time; write it as 2026-11-22T15:04:05Z, or in seconds since 1970")]
     Time(String),
+    /// A store that no token can have, so that the line would revoke nothing.
+    #[error("`{0}` is no store that a token could be for (auth.store_ids)")]
+    Store(String),
 }
 
 impl Revoked {
     /// Reads a list: TOML with the lists `jti`, `sub`, `store`, and the table `not_before` of
-    /// stores (or `*` for all) and times.
+    /// stores (or `*` for all) and times. Stores are written as tokens have them, and read by the same `rule`.
     ///
     /// # Errors
     ///
     /// [`RevokedError`] when any of it cannot be understood.
-    pub fn parse(text: &str) -> Result<Self, RevokedError> {
+    pub fn parse(text: &str, rule: StoreIdRule) -> Result<Self, RevokedError> {
         let written: Written =
             toml::from_str(text).map_err(|error| RevokedError::Syntax(error.message().to_owned()))?;
-        let not_before = written.not_before.into_iter().map(|(store, time)| {
-            let seconds = seconds(&time).ok_or_else(|| RevokedError::Time(store.clone()))?;
-            Ok((store, seconds))
-        });
+        let folder = |store: &String| {
+            let read = StoreId::parse(store, rule).map_err(|_| RevokedError::Store(store.clone()))?;
+            Ok(read.as_str().to_owned())
+        };
+        let mut not_before = HashMap::new();
+        for (store, time) in &written.not_before {
+            let seconds = seconds(time).ok_or_else(|| RevokedError::Time(store.clone()))?;
+            let store = if store == EVERY_STORE { store.clone() } else { folder(store)? };
+            // Of two names of one folder the later time.
+            not_before.entry(store).and_modify(|known: &mut i64| *known = seconds.max(*known)).or_insert(seconds);
+        }
         Ok(Self {
             jti: written.jti,
             sub: written.sub,
-            stores: written.store,
-            not_before: not_before.collect::<Result<_, _>>()?,
+            stores: written.store.iter().map(folder).collect::<Result<_, _>>()?,
+            not_before,
         })
     }
 

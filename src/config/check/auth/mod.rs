@@ -31,13 +31,17 @@ const MAX_JWKS_STALE_SECS: u64 = 2_592_000;
 /// Requests wait for a fetch, and no longer than they may take.
 const MAX_JWKS_TIMEOUT_SECS: u64 = 30;
 
+/// A quarter of the requests in flight may wait for a fetch. Who makes up names of keys, or has a token of a provider that hangs,
+/// leaves the rest to those whose keys are here.
+const WAITING_SHARE: usize = 4;
+
 /// Claims that users of a provider can write themselves.
 const USER_WRITABLE: [&str; 2] = ["user_metadata", "unsafe_metadata"];
 
 pub(super) fn auth(raw: &RawConfig, r: &mut Report<'_>) -> Option<Auth> {
     let routes = routes(raw, r);
     let storage_names = storage_names(raw).map(str::to_owned).collect();
-    let (raw, server) = (&raw.auth, &raw.server);
+    let (raw, server, limits) = (&raw.auth, &raw.server, &raw.limits);
     let secret = r.secret("auth.hs256_secret", &raw.hs256_secret, &raw.hs256_secret_file);
     if secret.as_ref().is_some_and(|secret| !has_keys(raw, secret)) {
         // Without a key nobody could be told from anybody, so the process does not start (J36).
@@ -57,10 +61,10 @@ pub(super) fn auth(raw: &RawConfig, r: &mut Report<'_>) -> Option<Auth> {
     });
     let keys = keys::fixed(raw, secret.as_ref(), &expected, r);
     let sources = keys::sources(raw, secret.is_some(), &expected, r);
-    let fetch = fetch_rules(raw, r);
+    let fetch = fetch_rules(raw, limits.max_in_flight, r);
     let rules = token_rules(raw, routes, r);
     let places = places(raw, server, r);
-    let revoked = revoked(raw, r);
+    let revoked = rules.as_ref().and_then(|rules| revoked(raw, rules.store_rule, r));
     Some(Auth {
         keys: keys?,
         hs256_secret: secret,
@@ -84,7 +88,7 @@ fn has_keys(raw: &RawAuth, secret: &Secret) -> bool {
         || named.iter().any(|value| !value.is_empty())
 }
 
-fn fetch_rules(raw: &RawAuth, r: &mut Report<'_>) -> Option<FetchRules> {
+fn fetch_rules(raw: &RawAuth, max_in_flight: usize, r: &mut Report<'_>) -> Option<FetchRules> {
     let cooldown = r.seconds("auth.jwks_cooldown_secs", raw.jwks_cooldown_secs, 1, MAX_JWKS_AGE_SECS);
     let max_age = r.seconds("auth.jwks_max_age_secs", raw.jwks_max_age_secs, 1, MAX_JWKS_AGE_SECS);
     let max_stale = r.seconds("auth.jwks_max_stale_secs", raw.jwks_max_stale_secs, 1, MAX_JWKS_STALE_SECS);
@@ -94,6 +98,7 @@ fn fetch_rules(raw: &RawAuth, r: &mut Report<'_>) -> Option<FetchRules> {
         max_age: max_age?,
         max_stale: max_stale?,
         timeout: timeout?,
+        max_waiting: max_in_flight.div_ceil(WAITING_SHARE),
         allow_http: raw.jwks_allow_http,
     };
     let ordered = Some(rules).filter(|rules| rules.max_age <= rules.max_stale);
@@ -190,7 +195,7 @@ pub(super) fn places(raw: &RawAuth, server: &RawServer, r: &mut Report<'_>) -> O
     Some(TokenPlaces { worker_header: raw.worker_header, cookie })
 }
 
-fn revoked(raw: &RawAuth, r: &mut Report<'_>) -> Option<Revoked> {
+fn revoked(raw: &RawAuth, rule: StoreIdRule, r: &mut Report<'_>) -> Option<Revoked> {
     if raw.denied_file.is_empty() {
         return Some(Revoked::default());
     }
@@ -198,7 +203,7 @@ fn revoked(raw: &RawAuth, r: &mut Report<'_>) -> Option<Revoked> {
         let bytes =
             read_bounded(Path::new(&raw.denied_file)).map_err(|error| format!("which cannot be read: {error}"))?;
         let text = String::from_utf8(bytes).map_err(|error| format!("which is not text: {error}"))?;
-        Revoked::parse(&text).map_err(|error| format!("which cannot be used: {error}"))
+        Revoked::parse(&text, rule).map_err(|error| format!("which cannot be used: {error}"))
     };
     read().map_err(|reason| r.problem("auth.denied_file", format!("names `{}`, {reason}", raw.denied_file))).ok()
 }

@@ -53,6 +53,16 @@ fn scope_words_of_others_are_ignored() {
     assert_eq!(permissions("\"openid offline_access\"", false), [true; 3]);
     assert_eq!(permissions("\"openid offline_access\"", true), [false; 3]);
     assert_eq!(permissions("\"\"", true), [false; 3]);
+    // Words in one entry of a list are words.
+    assert_eq!(permissions("[\"openid files:read\"]", false), [true, false, false]);
+    assert_eq!(permissions("[\"files:read files:write\", \"openid\"]", false), [true, true, false]);
+    // A word that was meant for us and is none is not "no scope".
+    for scope in ["files:reed", "openid files:READ", "FILES:READ", "files:read,files:write", "files:read\\tx", "files:"]
+    {
+        assert_eq!(permissions(&format!("\"{scope}\""), false), [false; 3], "{scope}");
+        assert_eq!(permissions(&format!("[\"{scope}\"]"), false), [false; 3], "[{scope}]");
+    }
+    assert_eq!(permissions("\"files:reed files:write\"", false), [false, true, false]);
     // A scope that cannot be read is not "no scope".
     for scope in ["1", "null", "{}", "[1]"] {
         assert_eq!(permissions(scope, false), [false; 3], "{scope}");

@@ -5,7 +5,7 @@ fn verify_with(list: &str, claims: Value) -> Result<(), TokenError> {
     for (name, value) in claims.as_object().unwrap() {
         all[name] = value.clone();
     }
-    let verifier = verifier_with(rules()).refusing(Revoked::parse(list).unwrap());
+    let verifier = verifier_with(rules()).refusing(Revoked::parse(list, StoreIdRule::Strict).unwrap());
     verifier.verify(&with_claims(&all.to_string()), now()).map(|_| ())
 }
 
@@ -52,6 +52,39 @@ fn a_list_that_cannot_be_understood_is_an_error() {
         "{",
         "jti = [1]",
     ] {
-        assert!(Revoked::parse(list).is_err(), "{list}");
+        assert!(Revoked::parse(list, StoreIdRule::Strict).is_err(), "{list}");
+    }
+}
+
+/// A line that no token could ever meet would be a revocation that somebody relies on.
+#[test]
+fn stores_are_revoked_as_tokens_name_them() {
+    let lossy = |list: &str| Revoked::parse(list, StoreIdRule::Lossy);
+    let rules = || TokenRules { store_rule: StoreIdRule::Lossy, ..rules() };
+    for (list, refused) in [
+        ("store = ['a/b']", true),
+        ("store = ['a_b']", true),
+        ("store = ['a/c']", false),
+        ("[not_before]\n'a/b' = 1800000000", true),
+        ("[not_before]\n'a/b' = 1800000000\na_b = 1", true),
+        ("[not_before]\n'a/b' = 1\na_b = 1800000000", true),
+    ] {
+        let token = with_claims(&json!({"exp": NOW + 60, "iat": NOW - 60, "storeId": "a/b"}).to_string());
+        let verified = verifier_with(rules()).refusing(lossy(list).unwrap()).verify(&token, now());
+        assert_eq!(verified.is_err_and(|error| error == TokenError::Revoked), refused, "{list}");
+    }
+    for list in ["store = ['a/b']", "store = ['']", "[not_before]\n'a b' = 1", "store = ['..']", "store = ['*']"] {
+        let error = Revoked::parse(list, StoreIdRule::Strict).unwrap_err();
+        assert!(matches!(error, RevokedError::Store(_)), "{list}: {error}");
+    }
+}
+
+/// Else it could not be revoked, nor be found in the audit log.
+#[test]
+fn a_token_whose_id_is_no_text_is_refused() {
+    for id in [json!(1), json!(null), json!(["t1"]), json!({})] {
+        for claim in ["jti", "sub"] {
+            assert_eq!(verify_with("", json!({claim: id})), Err(TokenError::Claims), "{claim}: {id}");
+        }
     }
 }
