@@ -213,7 +213,7 @@ pub struct Route {
 impl Route {
     /// Whether nothing comes of it but its answer. A GET that makes a form or credentials uses up what a store may write.
     fn only_reads(&self) -> bool {
-        self.method == "GET" && self.needs == "read"
+        matches!(self.method, "GET" | "HEAD") && self.needs == "read"
     }
 }
 
