@@ -26,6 +26,7 @@ mod credential;
 mod described;
 mod dispatch;
 mod error;
+mod failure;
 mod fault;
 mod files;
 mod health;

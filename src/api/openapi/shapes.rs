@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{IF, WHEN};
 use crate::api::CODES;
 use crate::api::batch::{ObjectRequest, Op};
-use crate::api::error::FailedEntry;
+use crate::api::failure::FailedEntry;
 use crate::api::objects::Described;
 use crate::api::urls::{DownloadRequest, KeyRequest, SignedUrlAnswer, UploadRequest};
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::failures::{failures_of, header_refs, named, response};
 use super::{Operation, Shape, Takes, operation_of};
-use crate::api::error::ErrorBody;
+use crate::api::failure::ErrorBody;
 use crate::api::openapi::shapes::OldUrl;
 use crate::api::openapi::{IF, WHEN};
 use crate::api::{Endpoint, Route, described_routes};
