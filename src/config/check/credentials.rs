@@ -233,9 +233,11 @@ fn static_key(section: &str, raw: &RawAccessKey, r: &mut Report<'_>) -> Option<S
     let graphic = |text: &str| text.chars().all(|c| c.is_ascii_graphic());
     let mut part = |name: &str, inline: &Secret, file: &str, required: bool| {
         let key = format!("{section}.{name}");
-        let secret = r.secret(&key, inline, file)?;
-        let held = Some(secret).filter(|secret| graphic(secret.expose()) && !(required && secret.is_empty()));
-        r.require(&key, held, || "is not set, or has spaces or control characters".into())
+        let secret = if required { r.secret(&key, inline, file)? } else { r.optional_secret(&key, inline, file)? };
+        let held = Some(secret).filter(|secret| !(required && secret.is_empty()));
+        let secret = r.require(&key, held, || not_set(section).into())?;
+        let held = Some(secret).filter(|secret| graphic(secret.expose()));
+        r.require(&key, held, || "has spaces or control characters".into())
     };
     let id = part("access_key_id", &Secret::new(&raw.access_key_id), &raw.access_key_id_file, true);
     let secret = part("secret_access_key", &raw.secret_access_key, &raw.secret_access_key_file, true);
@@ -260,4 +262,15 @@ fn static_key(section: &str, raw: &RawAccessKey, r: &mut Report<'_>) -> Option<S
             token: file(&raw.session_token_file),
         },
     })
+}
+
+/// Who has no key to write down may need none. Keys of their own for PUT, GET and DELETE come from nowhere else.
+fn not_set(section: &str) -> &'static str {
+    match section {
+        "storage" => {
+            "is not set; write an access key here or in a file, or, where the platform gives credentials (AWS's variables, \
+             EC2, ECS, EKS), set `credentials` to `auto`, or `web-identity` for IRSA"
+        }
+        _ => "is not set",
+    }
 }

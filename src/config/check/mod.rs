@@ -208,8 +208,16 @@ impl Report<'_> {
         })
     }
 
-    /// A secret that stands in the file, or in the file named by `<key>_file`.
+    /// A secret that stands in the file, or in the file named by `<key>_file`. An empty file is a mistake, as of somebody
+    /// who was writing it: it must not pass for a setting that is left out.
     fn secret(&mut self, key: &str, inline: &Secret, file: &str) -> Option<Secret> {
+        let secret = self.optional_secret(key, inline, file)?;
+        let held = Some(secret).filter(|secret| file.is_empty() || !secret.is_empty());
+        self.require(&format!("{key}_file"), held, || format!("names `{file}`, which is empty"))
+    }
+
+    /// The same where an empty file says that there is none.
+    fn optional_secret(&mut self, key: &str, inline: &Secret, file: &str) -> Option<Secret> {
         if file.is_empty() {
             return Some(inline.clone());
         }

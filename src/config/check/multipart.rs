@@ -52,7 +52,7 @@ pub(super) fn multipart(raw: &RawConfig, r: &mut Report<'_>) -> Option<Option<Mu
 
 /// Those in the list, or one a line in the file.
 fn old_secrets(raw: &RawMultipart, r: &mut Report<'_>) -> Option<Vec<Secret>> {
-    let in_file = r.secret("multipart.old_secrets", &Secret::default(), &raw.old_secrets_file)?;
+    let in_file = r.optional_secret("multipart.old_secrets", &Secret::default(), &raw.old_secrets_file)?;
     let in_file = in_file.expose().lines().map(str::trim).filter(|line| !line.is_empty()).map(Secret::new);
     let all = raw.old_secrets.iter().cloned().chain(in_file);
     // Each that is too short is a problem of its own.

@@ -56,6 +56,19 @@ fn a_kind_that_cannot_work_is_refused_at_once() {
 }
 
 #[test]
+fn a_key_that_is_not_set_and_one_that_cannot_be_are_told_apart() {
+    let found = problems(KEYLESS, &[]);
+    for (line, key) in found.iter().zip(["storage.access_key_id", "storage.secret_access_key"]) {
+        assert!(line.starts_with(&format!("{key}: is not set; ")), "{found:#?}");
+        assert!(line.contains("`credentials` to `auto`, or `web-identity`"), "{found:#?}");
+    }
+    let put = format!("{GOOD}[storage.put]\naccess_key_id = 'x'\n");
+    assert_eq!(problems(&put, &[]), ["storage.put.secret_access_key: is not set"]);
+    let spaced = GOOD.replace("sEcReT", "sEc ReT");
+    assert_eq!(problems(&spaced, &[]), ["storage.secret_access_key: has spaces or control characters"]);
+}
+
+#[test]
 fn sts_is_found_where_the_bucket_is() {
     let role = "credentials = 'imds'\nassume_role_arn = 'arn:aws:iam::1:role/r'\n";
     let at = |text: &str, environment: &[(&str, &str)]| {

@@ -41,6 +41,33 @@ fn secrets_are_read_from_the_file_the_environment_and_files_of_their_own() {
     assert_eq!(config.key_files, [file.0.clone(), old.0.clone()]);
 }
 
+/// Written, but not yet whole: that must not switch anything off, at the start or when it is read again.
+#[test]
+fn an_empty_file_is_no_secret_that_is_left_out() {
+    let (empty, old) = (File::new("\n"), File::new(&format!("{OLD}\n")));
+    let named = |key: &str| format!("{key} = '{}'", empty.0.display());
+    let says = |key: &str| vec![format!("{key}_file: names `{}`, which is empty", empty.0.display())];
+    assert_eq!(problems(&with(&named("secret_file")), &[]), says("multipart.secret"));
+    // That there are no old ones any more is meant.
+    let text = with(&format!("secret_file = '{}'\n{}", old.0.display(), named("old_secrets_file")));
+    assert!(load_with(&text, &[]).unwrap().multipart.unwrap().old_secrets.is_empty());
+
+    let inline = "hs256_secret = \"0123456789abcdef0123456789abcdef\"";
+    let auth = |lines: &str| GOOD.replace(inline, lines);
+    let secret_file = named("hs256_secret_file");
+    assert_eq!(problems(&auth(&secret_file), &[]), says("auth.hs256_secret"));
+    let beside = auth(&format!("{secret_file}\nissuer = 'https://idp.example.com'"));
+    assert_eq!(problems(&beside, &[]), says("auth.hs256_secret"));
+    let key = auth(&format!("[[auth.keys]]\nalgorithm = 'HS256'\n{}", named("secret_file")));
+    assert_eq!(problems(&key, &[]), says("auth.keys.0.secret"));
+
+    let stored = GOOD.replace("secret_access_key = \"sEcReT\"", &named("secret_access_key_file"));
+    assert_eq!(problems(&stored, &[]), says("storage.secret_access_key"));
+    let stored =
+        GOOD.replace("secret_access_key = ", &format!("{}\nsecret_access_key = ", named("session_token_file")));
+    assert!(credentials(&load_with(&stored, &[]).unwrap().storage).session_token.is_none());
+}
+
 #[test]
 fn what_cannot_be_meant_is_a_problem() {
     for (lines, key) in [
