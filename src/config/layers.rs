@@ -32,7 +32,9 @@ const AWS_ALIASES: [(&str, &str); 7] = [
     ("secret_access_key", "AWS_SECRET_ACCESS_KEY"),
     ("session_token", "AWS_SESSION_TOKEN"),
 ];
-const PATH_STYLE_ALIAS: &str = "S3_FORCE_PATH_STYLE";
+/// Path style when it is `true`, in any case. There, anything else is virtual-host style, nothing too, which here is path
+/// style: so what is neither `true` nor `false` is not guessed at.
+pub(super) const PATH_STYLE_ALIAS: &str = "S3_FORCE_PATH_STYLE";
 
 /// Name and value of each environment variable.
 pub(super) type Environment = [(String, String)];
@@ -87,10 +89,10 @@ fn s3_aliases(environment: &Environment) -> impl Iterator<Item = (String, String
     let plain = S3_ALIASES.iter().filter_map(|(key, name)| Some((*key, variable(environment, name)?.to_owned())));
     let style = variable(environment, PATH_STYLE_ALIAS).map(|value| {
         let style = match value.to_ascii_lowercase().as_str() {
-            "true" | "1" | "yes" => "path".to_owned(),
-            "false" | "0" | "no" => "virtual-host".to_owned(),
-            // Left as it is, for the check to complain about.
-            _ => value.to_owned(),
+            "true" => "path".to_owned(),
+            "false" => "virtual-host".to_owned(),
+            // For the check to complain about.
+            _ => format!("{PATH_STYLE_ALIAS}={value}"),
         };
         ("addressing", style)
     });

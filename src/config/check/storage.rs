@@ -5,6 +5,7 @@ use url::{Host, Url};
 use super::credentials::{access, upload_role};
 use super::upload::{self, Wanted};
 use super::{MAX_TIMEOUT_SECS, Report};
+use crate::config::layers::PATH_STYLE_ALIAS;
 use crate::config::raw::{RawConfig, RawStorage};
 use crate::config::used::{Addressing, DEFAULT_STORAGE, Storage, Verify};
 use crate::domain::key::check_segments;
@@ -54,7 +55,13 @@ fn storage(
     r: &mut Report<'_>,
 ) -> Option<Storage> {
     let styles = [("path", Addressing::Path), ("virtual-host", Addressing::VirtualHost)];
-    let addressing = r.choice("storage.addressing", &raw.addressing, &styles);
+    let addressing = match raw.addressing.strip_prefix(PATH_STYLE_ALIAS) {
+        None => r.choice("storage.addressing", &raw.addressing, &styles),
+        Some(is) => r.require("storage.addressing", None, || {
+            let is = is.trim_start_matches('=');
+            format!("comes from {PATH_STYLE_ALIAS}, which is `{is}`; it must be `true`, or `false` for virtual-host")
+        }),
+    };
     let endpoint = endpoint("storage.endpoint", &raw.endpoint, r);
     let public_endpoint = if raw.public_endpoint.is_empty() {
         endpoint.clone()

@@ -198,6 +198,24 @@ fn s3_aliases_are_read_and_ours_win_over_them() {
     assert!(credentials(&storage).session_token.is_some());
 }
 
+/// There, all but `true` was virtual-host style, so what is neither would change its meaning without a word.
+#[test]
+fn the_old_path_style_is_true_or_false() {
+    for (value, addressing) in
+        [("true", Addressing::Path), ("TRUE", Addressing::Path), ("False", Addressing::VirtualHost)]
+    {
+        let named = GOOD.replace("127.0.0.1", "s3.example");
+        let storage = load_with(&named, &[("S3_FORCE_PATH_STYLE", value)]).unwrap().storage;
+        assert_eq!(storage.addressing, addressing, "{value}");
+    }
+    for value in ["1", "yes", "0", "path"] {
+        let says = format!(
+            "storage.addressing: comes from S3_FORCE_PATH_STYLE, which is `{value}`; it must be `true`, or `false` for virtual-host"
+        );
+        assert_eq!(problems(GOOD, &[("S3_FORCE_PATH_STYLE", value)]), [says]);
+    }
+}
+
 #[test]
 fn aws_variables_fill_in_only_what_is_not_set() {
     let aws = [
