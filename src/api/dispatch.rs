@@ -24,7 +24,7 @@ use super::audited::Minutes;
 use super::cors::is_preflight;
 use super::reply::Redirect;
 use super::{AnswerBody, ApiError, App, Call, Endpoint, Reply, Route, exact_routes};
-use super::{batch, credential, files, pattern, uppy};
+use super::{batch, credential, files, health, pattern, uppy};
 use crate::domain::policy::Caller;
 use crate::outbound::{Cause, caused_by};
 use crate::telemetry::request_id::{RequestId, X_REQUEST_ID};
@@ -227,8 +227,14 @@ impl App {
         own().chain(if stored { files::STORED } else { &[] })
     }
 
+    /// What is left of the path after `server.base_path`. Who asks how the service is may leave that out: platforms probe
+    /// the process itself, and not what the world calls it.
     fn below_base<'a>(&self, path: &'a str) -> &'a str {
-        path.strip_prefix(self.server.base_path.as_str()).unwrap_or_default()
+        match path.strip_prefix(self.server.base_path.as_str()) {
+            Some(below) if below.starts_with('/') => below,
+            _ if health::ROUTES.iter().any(|row| row.path == path) => path,
+            _ => "",
+        }
     }
 
     /// The methods of a path, or that there is no such path.

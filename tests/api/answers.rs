@@ -208,8 +208,27 @@ async fn paths_are_exact() {
     }
     let app = TestApp::with(&[("server.base_path", "/api")]).await;
     assert_eq!(app.get("/api/health").await.status, 200);
-    for target in ["/health", "/apihealth", "/api", "/api/", "/api/api/health"] {
+    for target in ["/apihealth", "/api", "/api/", "/api/api/health", "/openapi.json", "/download-url?key=s1/f"] {
         assert_eq!(app.get(target).await.status, 404, "{target}");
+    }
+}
+
+/// Platforms ask the process itself, whatever the world calls it.
+#[tokio::test]
+async fn probes_are_answered_at_the_root_too() {
+    // Also below a path that is itself called like a probe.
+    for base in ["/api", "/livez"] {
+        let app = TestApp::with(&[("server.base_path", base)]).await;
+        for probe in ["/health", "/livez", "/readyz"] {
+            for target in [probe.to_owned(), format!("{base}{probe}")] {
+                assert_eq!(app.send("GET", &target, &[], "").await.status, 200, "{target}");
+                assert_eq!(app.send("HEAD", &target, &[], "").await.status, 200, "{target}");
+                assert!(app.app.is_open("GET", &target), "{target}");
+            }
+            let answer = app.send("POST", probe, &[], "").await;
+            assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, Some("GET, HEAD")), "{probe}");
+            assert_eq!(app.get(&format!("{probe}/")).await.status, 404);
+        }
     }
 }
 

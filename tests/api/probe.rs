@@ -36,7 +36,10 @@ async fn a_probe_says_yes_for_a_service_that_runs() {
     let address = address.to_string();
     let listen = [&base[..], &["--listen", &address]].concat();
     assert!(probe("127.0.0.1:1", &listen).await.status.success());
-    assert_eq!(verdict(running.address, &[]).await, (1, format!("http://{address}/livez: 404 Not Found\n")));
+    // It need not know the base path, but if it does, the right one.
+    assert_eq!(verdict(running.address, &[]).await, (0, format!("http://{address}/livez: 200 OK\n")));
+    let other = ["--set", "server.base_path=/other"];
+    assert_eq!(verdict(running.address, &other).await, (1, format!("http://{address}/other/livez: 404 Not Found\n")));
 }
 
 /// The certificate is for the name that clients use, and not for the address that the probe asks.

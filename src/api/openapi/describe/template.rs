@@ -15,7 +15,7 @@ use crate::api::{Endpoint, Route, described_routes};
 const ABOUT: &str = "Decides who may touch which object key and mints short-lived URLs for it; bytes go straight to the bucket.\n\n\
     Every answer has an `X-Request-Id`, `Cache-Control: no-store` unless it says otherwise, `Referrer-Policy: no-referrer` and \
     `X-Content-Type-Options: nosniff`. A GET that needs no token is answered to HEAD, too. Unknown members and parameters are \
-    ignored; doubled ones are refused. Match failures on `code`, never on the text. What no operation lists: 404 `not_found` \
+    ignored; doubled ones are refused. `/health`, `/livez` and `/readyz` are answered at the root, too, without the path of the server. Match failures on `code`, never on the text. What no operation lists: 404 `not_found` \
     for another path, 405 `method_not_allowed` with `Allow` for another method, 403 `origin_not_allowed` for a preflight \
     from a page that may not call, and without a body 400 and 431 for what is no request, or too large a head.";
 
