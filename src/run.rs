@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::App;
+use crate::build_info;
 use crate::config::{self, Config, Server, Storage, Supervisor, Verify};
 use crate::doctor::{self, DoctorError, Line, Status};
 use crate::identity::{Authenticator, FetchError};
@@ -131,7 +132,11 @@ pub(crate) async fn serve_app(
         tokio::spawn(service.scrape().serve(listener));
     }
     let tls = settings.tls.is_some();
-    tracing::info!(address = %listener.local_addr()?, tls, version = env!("CARGO_PKG_VERSION"), "listening");
+    if settings.cors.origins.is_empty() {
+        tracing::info!("pages of other origins may not call: server.cors_origins is empty");
+    }
+    let (version, commit) = (build_info::VERSION, build_info::COMMIT);
+    tracing::info!(address = %listener.local_addr()?, tls, version, commit, "listening");
     // As a task among the others, so that taking connections and serving them have their turns on the same threads.
     if let Err(error) = tokio::spawn(service.serve(listener, stop)).await {
         return Err(io::Error::other(error).into());

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes};
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY,
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, ORIGIN, REFERRER_POLICY,
     RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request::Parts;
@@ -345,18 +345,34 @@ pub(super) fn cause(error: &ApiError) -> Option<String> {
 fn log(parts: &Parts, reply: &Reply, id: &RequestId, trace: &Trace, took: Duration) {
     let (method, path) = (Escaped(parts.method.as_str()), Escaped(parts.uri.path()));
     let status = reply.status.as_u16();
-    tracing::info!(
-        request_id = id.as_str(),
-        trace_id = trace.id().map(display),
-        %method,
-        %path,
-        status,
-        code = Some(reply.code).filter(|code| !code.is_empty()),
-        cause = trace.cause.as_deref(),
-        sub = trace.caller.as_ref().and_then(|caller| caller.subject()).map(|sub| display(Escaped(sub))),
-        duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-        "{method} {path} {status}"
-    );
+    // A page that is missing in server.cors_origins: nothing else says which.
+    let is_of_page = reply.code == ApiError::OriginNotAllowed.code();
+    let origin = is_of_page.then(|| parts.headers.get(ORIGIN)).flatten();
+    let origin = origin.map(|origin| String::from_utf8_lossy(origin.as_bytes()));
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                request_id = id.as_str(),
+                trace_id = trace.id().map(display),
+                %method,
+                %path,
+                status,
+                code = Some(reply.code).filter(|code| !code.is_empty()),
+                cause = trace.cause.as_deref(),
+                origin = origin.as_deref().map(|origin| display(Escaped(origin))),
+                sub = trace.caller.as_ref().and_then(|caller| caller.subject()).map(|sub| display(Escaped(sub))),
+                duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+                "{method} {path} {status}"
+            )
+        };
+    }
+    // 503 is of a state, which has a line of its own when it begins, and it is given at once, so to any number of requests.
+    // What any other failure came of is said here alone.
+    if reply.status.is_server_error() && reply.status != StatusCode::SERVICE_UNAVAILABLE {
+        line!(warn);
+    } else {
+        line!(info);
+    }
 }
 
 /// What a caller sent, on one line and cut.

@@ -54,8 +54,8 @@ impl Condition {
         self.lock().0.admit(now)
     }
 
-    /// Takes note of an attempt's end.
-    fn record(&self, outcome: Outcome, made: u32, started: Instant, now: Instant) {
+    /// Takes note of an attempt's end. `storage` is for the log.
+    fn record(&self, storage: &str, outcome: Outcome, made: u32, started: Instant, now: Instant) {
         let change = {
             let (breaker, budget) = &mut *self.lock();
             if outcome == Outcome::Answered {
@@ -67,9 +67,12 @@ impl Condition {
         };
         match change {
             Some(Change::Opened) => {
-                tracing::warn!("the bucket is taken for down: all calls failed; one a second is made until it answers");
+                tracing::warn!(
+                    storage,
+                    "the bucket is taken for down: all calls failed; one a second is made until it answers"
+                );
             }
-            Some(Change::Closed) => tracing::info!("the bucket answers again"),
+            Some(Change::Closed) => tracing::info!(storage, "the bucket answers again"),
             None => {}
         }
     }
@@ -186,7 +189,7 @@ impl BucketClient {
         let (answer, outcome) = timeout_at(ends, self.exchange(request, most, first_byte))
             .await
             .unwrap_or((Err(BucketError::TimedOut), Outcome::Silent));
-        self.condition.record(outcome, made, started, Instant::now());
+        self.condition.record(&self.name, outcome, made, started, Instant::now());
         if let Ok(answer) = &answer {
             misled.store(answer.is_of_another_server(), Ordering::Relaxed);
         }

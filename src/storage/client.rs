@@ -81,6 +81,8 @@ pub enum BucketError {
 /// Calls the bucket at `storage.endpoint`.
 #[derive(Debug)]
 pub struct BucketClient {
+    /// Of the storage, for the log.
+    pub(super) name: String,
     pub(super) http: reqwest::Client,
     bucket: rusty_s3::Bucket,
     /// Precedes every key.
@@ -121,6 +123,7 @@ impl BucketClient {
         let bucket =
             rusty_s3::Bucket::new(storage.endpoint.clone(), style, storage.bucket.clone(), storage.region.clone())?;
         Ok(Self {
+            name: storage.name.clone(),
             http,
             bucket,
             prefix: storage.prefix.clone(),

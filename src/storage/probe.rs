@@ -98,7 +98,7 @@ impl HealthMonitor {
                 let verdict = probe(&client, now).await;
                 client.counts.probe_took.set_duration(began.elapsed());
                 let before = sender.send_replace(Health { verdict, checked_at: Some(now) });
-                log_change(before.verdict, verdict);
+                log_change(&client.name, before.verdict, verdict);
                 let pause = if verdict.is_ok() { interval } else { interval.min(RETRY_AFTER_FAILURE) };
                 tokio::select! {
                     () = sender.closed() => break,
@@ -116,10 +116,12 @@ impl HealthMonitor {
     }
 }
 
-fn log_change(before: Result<(), ProbeFailure>, now: Result<(), ProbeFailure>) {
+fn log_change(storage: &str, before: Result<(), ProbeFailure>, now: Result<(), ProbeFailure>) {
     match now {
-        Ok(()) if before != now => tracing::info!("the bucket answers"),
-        Err(failure) if before != now => tracing::warn!(failure = ?failure, "the bucket is not usable: {failure}"),
+        Ok(()) if before != now => tracing::info!(storage, "the bucket answers"),
+        Err(failure) if before != now => {
+            tracing::warn!(storage, failure = ?failure, "the bucket is not usable: {failure}");
+        }
         _ => {}
     }
 }
@@ -129,7 +131,7 @@ async fn probe(client: &BucketClient, now: Timestamp) -> Result<(), ProbeFailure
         Ok(probed) => {
             let skew_secs = probed.date.map_or(0, |date| now.as_second().saturating_sub(date.as_second()));
             client.counts.skew.set(skew_secs);
-            warn_about_skew(skew_secs);
+            warn_about_skew(&client.name, skew_secs);
             let Refusal { status, code } = probed.refusal;
             if is_refused_for_its_date(&code, skew_secs) { Err(ProbeFailure::Clock) } else { judge(status, &code) }
         }
@@ -146,9 +148,13 @@ fn is_refused_for_its_date(code: &str, skew_secs: i64) -> bool {
     code == "AccessDenied" && (skew_secs > MAX_AHEAD_SECS || skew_secs < life_secs.saturating_neg())
 }
 
-fn warn_about_skew(skew_secs: i64) {
+fn warn_about_skew(storage: &str, skew_secs: i64) {
     if skew_secs.abs() > MAX_QUIET_SKEW_SECS {
-        tracing::warn!(skew_secs, "this machine's clock and the bucket's disagree; URLs may be refused or end early");
+        tracing::warn!(
+            storage,
+            skew_secs,
+            "this machine's clock and the bucket's disagree; URLs may be refused or end early"
+        );
     }
 }
 

@@ -31,6 +31,7 @@ mod http2;
 mod identity;
 mod keys;
 mod limits;
+mod log;
 mod metrics;
 mod multipart;
 mod openapi;

@@ -17,19 +17,24 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const NOBODY: u32 = 65534;
 
 /// A signer, ended with the test.
-struct Signer {
+pub(crate) struct Signer {
     child: Child,
-    log: BufReader<std::process::ChildStderr>,
-    address: SocketAddr,
+    pub(crate) log: BufReader<std::process::ChildStderr>,
+    pub(crate) address: SocketAddr,
+    /// What was logged until it listened.
+    pub(crate) first_lines: String,
 }
 
-fn command(settings: &[&str]) -> Command {
+pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+pub(crate) fn command(settings: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_signer"));
     command.env_clear().arg("serve").args(["--listen", "127.0.0.1:0"]).stdin(Stdio::null());
+    let secret = format!("auth.hs256_secret={SECRET}");
     let usual = [
         "server.allow_root=true",
         "telemetry.log_format=json",
-        "auth.hs256_secret=0123456789abcdef0123456789abcdef",
+        &secret,
         "storage.endpoint=http://127.0.0.1:1",
         "storage.bucket=files",
         "storage.access_key_id=AKIDEXAMPLE",
@@ -42,7 +47,7 @@ fn command(settings: &[&str]) -> Command {
     command
 }
 
-fn start(command: &mut Command) -> Signer {
+pub(crate) fn start(command: &mut Command) -> Signer {
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut log = BufReader::new(child.stderr.take().unwrap());
     let mut seen = String::new();
@@ -50,12 +55,12 @@ fn start(command: &mut Command) -> Signer {
         let mut line = String::new();
         assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended: {seen}");
         let fields: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+        seen += &line;
         if fields["message"] == "listening" {
             break fields["address"].as_str().unwrap().parse().unwrap();
         }
-        seen += &line;
     };
-    Signer { child, log, address }
+    Signer { child, log, address, first_lines: seen }
 }
 
 impl Signer {

@@ -28,7 +28,8 @@ pub(super) async fn follow(weak: Weak<Slot>, key: StaticKey) {
         match read(&key).await {
             Ok(read) => {
                 if let Some(read) = settled.look(read) {
-                    tracing::info!(access_key_id = read.access_key_id, "the access key was read again");
+                    let (storage, access_key_id) = (slot.storage.as_str(), read.access_key_id.as_str());
+                    tracing::info!(storage, access_key_id, "the access key was read again");
                     slot.put_in_force(Issued { credentials: read.clone(), ends_at: None });
                 }
                 last_error.clear();
@@ -37,7 +38,11 @@ pub(super) async fn follow(weak: Weak<Slot>, key: StaticKey) {
                 slot.counts.credential_failures.add();
                 let error = error.to_string();
                 if error != last_error {
-                    tracing::error!("the access key cannot be read again, the last one stays in force: {error}");
+                    let storage = slot.storage.as_str();
+                    tracing::error!(
+                        storage,
+                        "the access key cannot be read again, the last one stays in force: {error}"
+                    );
                     last_error = error;
                 }
             }

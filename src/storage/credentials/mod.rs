@@ -89,7 +89,7 @@ impl Signers {
         clock: fn() -> Timestamp,
         counts: &Arc<StorageCounts>,
     ) -> Result<Arc<Self>, reqwest::Error> {
-        let slot = || Arc::new(Slot::new(address.clone(), storage.region.clone(), Arc::clone(counts)));
+        let slot = || Arc::new(Slot::new(storage, address.clone(), Arc::clone(counts)));
         let access = &storage.access;
         let common = match &access.common {
             None => None,
@@ -233,6 +233,8 @@ pub(crate) struct KeyInForce {
 
 /// The place of one access key.
 struct Slot {
+    /// The name, for the log.
+    storage: String,
     address: BucketAddress,
     region: String,
     current: ArcSwapOption<Held>,
@@ -254,8 +256,9 @@ impl Drop for Slot {
 }
 
 impl Slot {
-    fn new(address: BucketAddress, region: String, counts: Arc<StorageCounts>) -> Self {
-        Self { address, region, current: ArcSwapOption::empty(), wanted: Arc::default(), counts }
+    fn new(storage: &Storage, address: BucketAddress, counts: Arc<StorageCounts>) -> Self {
+        let (storage, region) = (storage.name.clone(), storage.region.clone());
+        Self { storage, address, region, current: ArcSwapOption::empty(), wanted: Arc::default(), counts }
     }
 
     fn sign<T>(&self, sign: impl FnOnce(&Presigner) -> Result<T, PresignError>) -> Result<T, PresignError> {

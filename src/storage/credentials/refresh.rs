@@ -42,7 +42,8 @@ pub(super) async fn keep_fresh(weak: Weak<Slot>, wanted: Arc<Notify>, source: So
                 if in_force.as_ref() != Some(&issued) {
                     let access_key_id = &issued.credentials.access_key_id;
                     let until = ends_at.map(tracing::field::display);
-                    tracing::info!(source = source.name(), access_key_id, until, "new credentials are in force");
+                    let (storage, source) = (slot.storage.as_str(), source.name());
+                    tracing::info!(storage, source, access_key_id, until, "new credentials are in force");
                     slot.put_in_force(issued.clone());
                     in_force = Some(issued);
                 }
@@ -55,7 +56,7 @@ pub(super) async fn keep_fresh(weak: Weak<Slot>, wanted: Arc<Notify>, source: So
             Err(error) => {
                 let holds = slot.current.load().as_ref().is_some_and(|held| held.holds_at(now));
                 slot.counts.credential_failures.add();
-                log_failure(&source, &error, holds, &mut last_error);
+                log_failure((&slot.storage, source.name()), &error, holds, &mut last_error);
                 let pause = MIN_PAUSE.saturating_mul(2_u32.saturating_pow(failures)).min(MAX_RETRY);
                 failures = failures.saturating_add(1);
                 Some(pause)
@@ -116,15 +117,15 @@ fn part_of(whole: Duration, numerator: u32, denominator: u32) -> Duration {
 }
 
 /// A failure that goes on is said once, and once more when it begins to hurt.
-fn log_failure(source: &Source, error: &SourceError, holds: bool, last: &mut String) {
+fn log_failure((storage, source): (&str, &str), error: &SourceError, holds: bool, last: &mut String) {
     let text = format!("{holds} {error}");
     if *last == text {
         return;
     }
     if holds {
-        tracing::warn!(source = source.name(), "no new credentials, the old ones stay in force: {error}");
+        tracing::warn!(storage, source, "no new credentials, the old ones stay in force: {error}");
     } else {
-        tracing::error!(source = source.name(), "there are no credentials, nothing is signed: {error}");
+        tracing::error!(storage, source, "there are no credentials, nothing is signed: {error}");
     }
     *last = text;
 }
