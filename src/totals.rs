@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 
 use crate::api::RequestCounts;
+use crate::build_info;
 use crate::identity::IdentityCounts;
 use crate::storage::StorageCounts;
 use crate::telemetry::metrics::families::{BUILD, CONFIG_TIME, RELOAD_GOOD, RELOADS};
@@ -73,7 +74,8 @@ impl Totals {
         text.family(&RELOAD_GOOD).flag(&[], !last_was_refused.load(Ordering::Relaxed));
         text.family(&CONFIG_TIME).sample(&[], at_secs.get().unwrap_or_default() as f64);
         let features = if cfg!(feature = "dev") { "dev" } else { "" };
-        text.family(&BUILD).flag(&[("version", env!("CARGO_PKG_VERSION")), ("features", features)], true);
+        let labels = [("version", build_info::VERSION), ("commit", build_info::COMMIT), ("features", features)];
+        text.family(&BUILD).flag(&labels, true);
         describe_process(text, self.started.as_millisecond() as f64 / 1000.0);
     }
 }

@@ -8,7 +8,7 @@ use super::App;
 use crate::storage;
 use crate::telemetry::metrics::Text;
 use crate::telemetry::metrics::families::{
-    AT_BUCKET, AT_BUCKET_LIMIT, BATCH_OPERATIONS, DENIALS, DRAINING, IN_FLIGHT, IN_FLIGHT_LIMIT, READY,
+    AT_BUCKET, AT_BUCKET_LIMIT, AUDIT_DROPPED, BATCH_OPERATIONS, DENIALS, DRAINING, IN_FLIGHT, IN_FLIGHT_LIMIT, READY,
     REQUEST_SECONDS, REQUESTS, SHED, TOKENS_REFUSED, TRACKED,
 };
 
@@ -20,6 +20,7 @@ impl App {
     pub(crate) fn describe(&self, now: Timestamp, text: &mut Text) {
         self.describe_requests(text);
         self.describe_state(now, text);
+        text.one(&AUDIT_DROPPED, self.audit.dropped());
         self.identity.describe(text);
         storage::describe(&self.storages, now, text);
     }

@@ -77,6 +77,9 @@ families! {
     DRAINING: Gauge "signer_draining" []
         "1 once it is about to stop.";
 
+    AUDIT_DROPPED: Counter "signer_audit_dropped_total" []
+        "Lines of the audit log that were lost, because they came faster than they could be written.";
+
     CACHE_HITS: Counter "signer_token_cache_hits_total" []
         "Tokens whose signature had been verified before.";
     CACHE_MISSES: Counter "signer_token_cache_misses_total" []
@@ -145,7 +148,7 @@ families! {
         "0 while the configuration on disk was refused and an older one is in force.";
     CONFIG_TIME: Gauge "signer_config_timestamp_seconds" []
         "When the configuration in force was read, in seconds since 1970.";
-    BUILD: Gauge "signer_build_info" ["version", "features"]
+    BUILD: Gauge "signer_build_info" ["version", "commit", "features"]
         "Always 1.";
 
     PROCESS_START_TIME: Gauge "process_start_time_seconds" []

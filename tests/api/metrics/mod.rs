@@ -113,6 +113,19 @@ async fn denials_are_counted_by_code_and_tokens_by_what_nobody_is_told() {
 }
 
 #[tokio::test]
+async fn lines_of_the_audit_log_that_are_lost_are_counted() {
+    let test = TestApp::with(&[("telemetry.audit", "on"), ("telemetry.audit_file", "/dev/full")]).await;
+    Told::by(&test).is("signer_audit_dropped_total", 0.0);
+    // More than may wait for the disk.
+    let operations: Vec<_> = (0..1000).map(|i| json!({"op": "download", "key": format!("s1/{i}")})).collect();
+    for _ in 0..10 {
+        assert_eq!(test.post("/batch", &json!({ "operations": operations })).await.status, 200);
+    }
+    let lost = Told::by(&test).find("signer_audit_dropped_total").unwrap();
+    assert!((1.0..10_000.0).contains(&lost), "{lost}");
+}
+
+#[tokio::test]
 async fn urls_and_promised_bytes_are_counted_for_each_storage() {
     let test = TestApp::with(&[
         ("storages.eu.endpoint", "https://eu.test"),
