@@ -156,7 +156,7 @@ def probed(container, config):
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     for probe, path in (("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
         asked = container[probe]["httpGet"]
-        require(asked["path"] == config["server"]["base_path"] + path, f"{probe} asks {asked['path']}")
+        require(asked["path"] == path, f"{probe} asks {asked['path']}")
         require(ports[asked["port"]] == port_of(config), f"{probe} asks another port than server.listen")
 
 

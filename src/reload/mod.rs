@@ -6,6 +6,9 @@
 //! mistake, or one that gets no keys, is refused as a whole and the old one stays. A request keeps the
 //! service it began with, so no answer mixes two configurations, and no connection is closed.
 //!
+//! A mistake is one until somebody mends it. What was refused because others were not ready, such as an
+//! identity provider, may be good in a while, and is tried again without being asked.
+//!
 //! Files of access keys, key sets, revoked tokens and certificates are followed by those who use them.
 
 use std::path::PathBuf;
@@ -23,11 +26,25 @@ use crate::run::{StartError, start_app};
 use crate::server::{Live, system_clock};
 use crate::totals::Totals;
 
-/// How often files are looked at. What has changed must be the same twice, so that a file is not read half written.
-const INTERVAL: Duration = Duration::from_millis(500);
+/// How long everything takes.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// How often files are looked at. What has changed must be the same twice, so that a file is not read half written.
+    look: Duration,
+    /// How long a new service may take to get its keys, its credentials, and a word of its buckets.
+    ready_within: Duration,
+    /// From a refusal that may pass to the next try; twice as long after the next, and so on.
+    again: Duration,
+    most: Duration,
+}
 
-/// How long a new service may take to get its keys, its credentials, and a word of its buckets.
-const READY_WITHIN: Duration = Duration::from_secs(30);
+const PACE: Pace = Pace {
+    look: Duration::from_millis(500),
+    ready_within: Duration::from_secs(30),
+    // A try asks others for keys, credentials and objects, who may have trouble enough.
+    again: Duration::from_mins(1),
+    most: Duration::from_mins(5),
+};
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// Why the last configuration stays in force.
@@ -37,10 +54,38 @@ enum ReloadError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Start(#[from] StartError),
-    #[error("it had no {missing} within {} seconds", READY_WITHIN.as_secs())]
-    NotReady { missing: &'static str },
+    #[error("it had no {missing} within {} seconds", .within.as_secs())]
+    NotReady { missing: &'static str, within: Duration },
     #[error("the runtime ends")]
     Ending,
+}
+
+impl ReloadError {
+    /// Whether the very same configuration may be good in a while.
+    const fn may_pass(&self) -> bool {
+        matches!(self, Self::Start(_) | Self::NotReady { .. })
+    }
+}
+
+/// When the configuration that was refused is tried again.
+#[derive(Debug, Default)]
+struct Again {
+    refused: u32,
+    due: Option<Instant>,
+}
+
+impl Again {
+    fn is_due(&self) -> bool {
+        self.due.is_some_and(|due| due <= Instant::now())
+    }
+
+    /// In how long.
+    fn after_refusal(&mut self, pace: &Pace) -> Duration {
+        let pause = pace.again.saturating_mul(2_u32.saturating_pow(self.refused)).min(pace.most);
+        self.refused = self.refused.saturating_add(1);
+        self.due = Instant::now().checked_add(pause);
+        pause
+    }
 }
 
 /// What the followed files hold, as a digest: some of it is secret.
@@ -53,6 +98,8 @@ pub(crate) struct Reloader {
     in_force: Config,
     hangup: Signal,
     totals: Arc<Totals>,
+    again: Again,
+    pace: Pace,
 }
 
 impl Reloader {
@@ -65,23 +112,35 @@ impl Reloader {
         in_force: Config,
         totals: Arc<Totals>,
     ) -> std::io::Result<Self> {
-        Ok(Self { source, live, in_force, hangup: signal(SignalKind::hangup())?, totals })
+        let hangup = signal(SignalKind::hangup())?;
+        Ok(Self { source, live, in_force, hangup, totals, again: Again::default(), pace: PACE })
     }
 
-    pub(crate) async fn follow(mut self) {
-        let mut settled = Settled::new(self.look().await);
+    pub(crate) async fn follow(self) {
+        let seen = self.look().await;
+        self.follow_from(seen).await;
+    }
+
+    async fn follow_from(mut self, seen: Seen) {
+        let mut settled = Settled::new(seen);
         loop {
             let is_asked = tokio::select! {
                 _ = self.hangup.recv() => true,
-                () = sleep(INTERVAL) => false,
+                () = sleep(self.pace.look) => false,
             };
             let seen = self.look().await;
-            if is_asked {
+            let is_new = if is_asked {
                 // Whether the configuration is good or not: the file may have been moved away.
                 self.live.app().audit().reopen();
                 settled.judge(seen);
-                self.reload().await;
-            } else if settled.look(seen).is_some() {
+                true
+            } else {
+                settled.look(seen).is_some()
+            };
+            if is_new {
+                self.again = Again::default();
+            }
+            if is_new || self.again.is_due() {
                 self.reload().await;
             }
         }
@@ -104,13 +163,23 @@ impl Reloader {
                 }
                 self.live.replace(app);
                 self.in_force = config;
+                self.again = Again::default();
                 let reloaded = self.totals.reloaded(system_clock());
                 tracing::info!(reloaded, "the configuration was read again and is in force");
             }
             Err(error) => {
                 let refused = self.totals.reload_refused();
                 let reason = error.to_string().replace('\n', "; ");
-                tracing::error!(refused, "the configuration is not used, the last one stays in force: {reason}");
+                let again = error.may_pass().then(|| self.again.after_refusal(&self.pace));
+                if again.is_none() {
+                    self.again = Again::default();
+                }
+                let again_in_secs = again.map(|pause| pause.as_secs());
+                tracing::error!(
+                    refused,
+                    again_in_secs,
+                    "the configuration is not used, the last one stays in force: {reason}"
+                );
             }
         }
     }
@@ -120,17 +189,17 @@ impl Reloader {
         let read = tokio::task::spawn_blocking(move || source.load()).await;
         let config = read.map_err(|_| ReloadError::Ending)??;
         let app = Arc::new(start_app(&config, self.live.app().audit(), &self.totals).await?);
-        settle(&app).await?;
+        settle(&app, self.pace.ready_within).await?;
         Ok((config, app))
     }
 }
 
-async fn settle(app: &App) -> Result<(), ReloadError> {
+async fn settle(app: &App, within: Duration) -> Result<(), ReloadError> {
     let started = Instant::now();
     loop {
         match app.wants(system_clock()) {
             None => return Ok(()),
-            Some(missing) if started.elapsed() >= READY_WITHIN => return Err(ReloadError::NotReady { missing }),
+            Some(missing) if started.elapsed() >= within => return Err(ReloadError::NotReady { missing, within }),
             Some(_) => sleep(BETWEEN_LOOKS).await,
         }
     }
@@ -171,3 +240,6 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     ];
     same.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
 }
+
+#[cfg(test)]
+mod tests;
