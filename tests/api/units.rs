@@ -32,6 +32,8 @@ fn the_service_is_locked_up_and_waits_for_the_drain() {
         ("Service.ProtectSystem", "strict"),
         ("Service.MemoryMax", "64M"),
         ("Service.LimitCORE", "0"),
+        ("Service.ExecReload", "/bin/kill -HUP $MAINPID"),
+        ("Service.LogsDirectory", "filesync-signer"),
     ] {
         assert_eq!(keys.get(key).map(Vec::as_slice), Some(&[value][..]), "{key}");
     }

@@ -31,6 +31,7 @@ def compose():
     config = compose_settings(signer)
     require(signer["ports"] == [f"127.0.0.1:8787:{port_of(config)}"], "the port is another")
     require(seconds(signer["stop_grace_period"]) > stop_secs(config), "killed before a stop is over")
+    require(fits_memory(config, int(signer["mem_limit"].removesuffix("m")) << 20), "max_connections do not fit")
     for service in (signer, rules, page):
         require(service["read_only"] and service["cap_drop"] == ["ALL"], "a container may more than it needs")
     script = bucket["command"][0]
@@ -47,7 +48,7 @@ def compose():
         require(re.search(rf"connect-src [^;]*{re.escape(reached)}[ ;]", policy), f"the page's policy does not let it reach {reached}")
     for mount in page["volumes"]:
         require((Path("deploy") / mount.split(":")[0]).exists(), f"there is no {mount}")
-    return "settings, ports, bucket, page, time to stop"
+    return "settings, ports, bucket, page, time to stop, memory"
 
 
 def compose_settings(service):
@@ -82,6 +83,9 @@ def systemd():
     config = effective(settings, env, {"/run/credentials": {name: SECRET for name in credentials}})
     stop = int(re.search(r"^TimeoutStopSec=(\d+)$", text, re.MULTILINE)[1])
     require(stop > stop_secs(config), "killed before a stop is over")
+    folder = re.search(r"^LogsDirectory=(.+)$", text, re.MULTILINE)[1]
+    for told in (text, Path("deploy/README.md").read_text()):
+        require(f'telemetry.audit_file = "/var/log/{folder}/' in told, "the audit log is said to be where nothing can be written")
     memory = int(re.search(r"^MemoryMax=(\d+)M$", text, re.MULTILINE)[1])
     require(fits_memory(config, memory << 20), "max_connections do not fit")
     with tempfile.TemporaryDirectory() as folder:
@@ -115,6 +119,7 @@ def main():
         print(f"     kustomize {version}")
         folders = [kubernetes.FOLDER / "base", *sorted((kubernetes.FOLDER / "overlays").iterdir())]
         checks |= {str(folder.relative_to("deploy")): overlay(folder, command) for folder in folders}
+        checks["the steps for Kubernetes"] = lambda: kubernetes.check_steps(command)
         checks["kubernetes/components"] = lambda: kubernetes.check_components(command)
     except Wrong as error:
         print(f"FAIL kubernetes: {error}")

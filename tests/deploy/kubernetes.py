@@ -36,6 +36,27 @@ def render(command, folder):
     return list(yaml.safe_load_all(built.stdout))
 
 
+def check_steps(command):
+    """What the steps of the README put into an overlay is what it takes for the cluster to find the image."""
+    told = Path("deploy/README.md").read_text()
+    added = re.search(r"<<'YAML'\n(.*?)^YAML$", told, re.MULTILINE | re.DOTALL)[1]
+    copied, tag = (re.search(pattern, told)[1] for pattern in (r"cp -r (deploy/kubernetes/overlays/\w+) ", r"docker push (\S+)"))
+    with tempfile.TemporaryDirectory(dir=FOLDER / "overlays") as folder:
+        for file in Path(copied).iterdir():
+            Path(folder, file.name).write_text(file.read_text())
+        kustomization = Path(folder, "kustomization.yaml")
+        kustomization.write_text(kustomization.read_text() + added)
+        documents = render(command, folder)
+    validated(documents)
+    images = [container["image"] for document in documents if document["kind"] == "Deployment"
+              for container in document["spec"]["template"]["spec"]["containers"]]
+    require(images == [tag], f"pods would run {images} and not {tag}")
+    names = {document["metadata"]["name"] for document in documents if document["kind"] == "Deployment"}
+    asked = set(re.findall(r"deployment/([\w-]+)", told))
+    require(asked == names, f"the steps ask {asked}, and there is {names}")
+    return f"pods run {tag}"
+
+
 def check_components(command):
     """All of them over each overlay: what they ask for is what the overlay has."""
     overlays, components = (sorted((FOLDER / part).iterdir()) for part in ("overlays", "components"))
