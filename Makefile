@@ -35,7 +35,8 @@ lint:
 	CLIPPY_CONF_DIR=.ci $(CARGO) clippy --locked --no-default-features --features otlp --bin signer --test otlp -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 
-# The parts first: a ring that cannot get its part fails before anything else has run.
+# The parts first: a ring that cannot get its part fails before anything else has run. Chromium and nginx are installed on the
+# machine, by apt-get; all else goes into the tree: target/, tests/e2e/node_modules.
 test: $(VENV)/.installed $(E2E)/node_modules/.installed $(CHROMIUM) $(NGINX)
 	.ci/rings unit properties api oracle otlp e2e uppy
 

@@ -220,8 +220,13 @@ fn digest(files: &[PathBuf]) -> Seen {
 
 /// What the listener was made with, and does not change.
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    same_settings(old, new).into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
+}
+
+/// Each of them, and whether it is the same.
+fn same_settings(old: &Config, new: &Config) -> [(&'static str, bool); 15] {
     let (a, b) = (&old.server, &new.server);
-    let same = [
+    [
         ("server.listen", a.listen == b.listen),
         ("server.tls", a.tls == b.tls),
         ("server.http2", a.http2_max_streams == b.http2_max_streams),
@@ -237,8 +242,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("server.max_head_bytes", a.max_head_bytes == b.max_head_bytes),
         ("server.max_headers", a.max_headers == b.max_headers),
         ("telemetry", old.telemetry == new.telemetry),
-    ];
-    same.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
+    ]
 }
 
 #[cfg(test)]

@@ -113,3 +113,18 @@ fn tries_are_a_minute_apart_at_least_and_five_at_most() {
     assert_eq!(pauses, [60, 120, 240, 300, 300]);
     assert!(!again.is_due());
 }
+
+#[test]
+fn what_waits_for_a_restart_stands_in_the_guide() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "access_key_id = \"one\"\nsecret_access_key = \"secret\"");
+    let config = config::Source::new(Some(folder.path().join("signer.toml")), Vec::new()).load().unwrap();
+    let guide = include_str!("../guide/operate.md");
+    let told = guide.split("waits for\na restart").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap();
+    for (key, _) in same_settings(&config, &config) {
+        let name = key.strip_prefix("server.").map_or_else(|| format!("`[{key}]`"), |key| format!("`{key}`"));
+        assert!(told.contains(&name), "the guide lacks {name}");
+    }
+    // Nothing else: `[server]`, and the second of the two of HTTP/2.
+    assert_eq!(told.matches('`').count(), 2 * (same_settings(&config, &config).len() + 2), "{told}");
+}

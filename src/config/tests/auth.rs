@@ -42,7 +42,7 @@ fn the_guides_examples_are_configurations() {
             assert!(error.problems.iter().all(unreadable), "{block}: {error}");
         }
     }
-    assert_eq!((auth, storage, migration, revoked), (9, 10, 1, 1));
+    assert_eq!((auth, storage, migration, revoked), (10, 10, 1, 1));
 }
 
 const STORAGE_ONLY: &str =
