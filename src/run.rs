@@ -173,7 +173,12 @@ async fn verify(config: &Config, storage: &Storage) -> Result<(), StartError> {
             tokio::spawn(async move { log_verdict(doctor::verify(&config, &storage, system_clock).await) });
             Ok(())
         }
-        Verify::Strict => refuse_failures(&doctor::verify(config, storage, system_clock).await?),
+        Verify::Strict => {
+            let lines = doctor::verify(config, storage, system_clock).await?;
+            refuse_failures(&lines)?;
+            log_verdict(Ok(lines));
+            Ok(())
+        }
     }
 }
 

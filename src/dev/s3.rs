@@ -1,7 +1,8 @@
 //! An S3 in this process: `s3s` over a folder, with the CORS that it lacks.
 //!
 //! For a first look and for tests only. It honours an unsigned
-//! `x-amz-copy-source`, so whoever may PUT one key may read every other.
+//! `x-amz-copy-source`, so whoever may PUT one key may read every other:
+//! `signer check` says so, and a strict start refuses it.
 
 use std::convert::Infallible;
 use std::fmt;

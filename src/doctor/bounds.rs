@@ -8,6 +8,7 @@ use reqwest::StatusCode;
 
 use super::bench::{Ask, Bench, Heard, Site};
 use super::bucket::TYPE;
+use super::copies::copies;
 use super::report::{Report, Verdict};
 use crate::domain::policy::Action;
 use crate::domain::upload::{ChecksumRule, UploadRules};
@@ -20,12 +21,17 @@ const IF_ABSENT: (&str, &str) = ("if-none-match", "*");
 
 const FIX_SIGNED: &str = "do not use this S3 server: what it signs for is not what it takes";
 
-pub(super) async fn bounds(bench: &Bench<'_>, site: &Site, rules: &UploadRules, report: &mut Report<'_>) {
+pub(super) async fn bounds(
+    bench: &Bench<'_>,
+    site: &Site,
+    (rules, in_parts): (&UploadRules, bool),
+    report: &mut Report<'_>,
+) {
     report.verdict("length", length(bench, site).await);
     report.verdict("type", content_type(bench, site).await);
     report.verdict("checksum", checksum(bench, site, rules.checksum).await);
     report.verdict("write-once", write_once(bench, site).await.map(|verdict| verdict.if_promised(rules.write_once)));
-    report.verdict("copy-source", copy_source(bench, site).await);
+    copies(bench, site, in_parts, report).await;
     report.verdict("expired", expired(bench, site).await);
 }
 
@@ -128,27 +134,6 @@ async fn write_once(bench: &Bench<'_>, site: &Site) -> Result<Verdict, String> {
     })
 }
 
-/// Whoever may PUT one key must not read another with it.
-async fn copy_source(bench: &Bench<'_>, site: &Site) -> Result<Verdict, String> {
-    let (victim, own) = (bench.key("victim")?, bench.key("copier")?);
-    put_plainly(bench, site, Ask::put(&victim, "somebody else's")).await?;
-    let source = format!("/{}/{}{}", bench.storage.bucket, bench.storage.prefix, victim.as_str());
-    let bound = [("content-length", "11"), ("content-type", TYPE)];
-    let sent = [("content-type", TYPE), ("x-amz-copy-source", source.as_str())];
-    let heard = bench.ask(site, Ask { bound: &bound, sent: &sent, ..Ask::put(&own, "hello world") }).await?;
-    let shown = heard.shown();
-    Ok(if bench.holds(site, &own, "somebody else's").await? {
-        Verdict::Warn(
-            format!("{shown}, and another object was copied: who may PUT one key can read every other"),
-            "upgrade the S3 server, keep one store a bucket, or give `storage` a key that cannot read".into(),
-        )
-    } else if heard.is_success() {
-        Verdict::Ok(format!("{shown}, and the header is ignored"))
-    } else {
-        Verdict::Ok(shown)
-    })
-}
-
 async fn expired(bench: &Bench<'_>, site: &Site) -> Result<Verdict, String> {
     let key = bench.key("expired")?;
     put_plainly(bench, site, Ask::put(&key, "hello world")).await?;
@@ -167,7 +152,7 @@ pub(super) async fn expired_get(
     bench.ask(site, Ask { sent, age: LONG_AGO, ..Ask::new(Action::Get, &key) }).await
 }
 
-async fn put_plainly(bench: &Bench<'_>, site: &Site, ask: Ask<'_>) -> Result<(), String> {
+pub(super) async fn put_plainly(bench: &Bench<'_>, site: &Site, ask: Ask<'_>) -> Result<(), String> {
     let heard = bench.ask(site, ask).await?;
     if heard.is_success() { Ok(()) } else { Err(format!("PUT {}", heard.shown())) }
 }

@@ -8,6 +8,7 @@
 //! reach    dns, connection, clock, credentials, region, addressing
 //! bucket   each right; the address of clients; what a client does
 //! bounds   what a URL does not allow is refused
+//! copies   whoever may write one key reads no other
 //! parts    an upload in parts, where they are on
 //! sessions temporary credentials do no more than they should, where they are given
 //! cors     what browsers ask first
@@ -20,6 +21,7 @@
 mod bench;
 mod bounds;
 mod bucket;
+mod copies;
 mod cors;
 mod parts;
 mod reach;
@@ -81,11 +83,15 @@ pub async fn check(
         Some(Err(stopped)) => report.left_out(stopped),
         None => report.fail("interrupted", "the checks are not complete", "let them end"),
     }
+    clean_up(&bench, &mut report).await;
+    Ok(report.into_lines())
+}
+
+async fn clean_up(bench: &Bench<'_>, report: &mut Report<'_>) {
     if let Some((count, reason)) = bench.clean_up().await {
         let evidence = format!("{count} small objects below {}/ cannot be deleted: {reason}", bench.folder());
         report.warn("clean up", evidence, "delete them, and their versions if the bucket keeps some");
     }
-    Ok(report.into_lines())
 }
 
 /// Ends at a signal that would end the process, whose objects would then stay.
@@ -102,7 +108,8 @@ async fn interrupted() {
     }
 }
 
-/// The cheap part of [`check`], for the start: one request, which changes nothing.
+/// The cheap part of [`check`], for the start: one request, which changes nothing. A strict start also tries whether
+/// whoever may PUT one key can read others with it, unless the provider is known to refuse that.
 ///
 /// # Errors
 ///
@@ -112,7 +119,10 @@ pub async fn verify(config: &Config, storage: &Storage, clock: fn() -> Timestamp
     let mut nobody = |_: &Line| {};
     let mut report = Report::new(shown_name(config, storage), &mut nobody);
     // What stopped it is a line of its own.
-    let _ = reach::reach(&bench, &mut report).await;
+    if reach::reach(&bench, &mut report).await.is_ok() && copies::is_tried_at_start(storage) {
+        copies::copies(&bench, &bench.own, config.multipart.is_some(), &mut report).await;
+        clean_up(&bench, &mut report).await;
+    }
     Ok(report.into_lines())
 }
 
@@ -126,7 +136,7 @@ async fn examine(bench: &Bench<'_>, config: &Config, fix_cors: bool, report: &mu
     bucket::permissions(bench, report).await?;
     let site = bucket::public(bench, report).await;
     bucket::round_trip(bench, site, report).await?;
-    bounds::bounds(bench, site, &bench.storage.upload_rules, report).await;
+    bounds::bounds(bench, site, (&bench.storage.upload_rules, config.multipart.is_some()), report).await;
     if let Some(multipart) = &config.multipart {
         parts::parts(bench, site, multipart, report).await;
     }

@@ -127,18 +127,22 @@ describe('a key of its own for each action', () => {
 })
 
 describe('the embedded S3', () => {
-  test('signer check warns that it honours copy-source, and its configuration is gone at the end', limit, async () => {
+  test('signer check fails and a strict start is refused, because it honours copy-source (K24); its configuration is gone at the end', limit, async () => {
     const place = tempDir('tmp')
     const dev = await startDev({ env: { TMPDIR: place } })
     const [, file] = dev.run.stdout.match(/^config: +(\S+), /m) ?? assert.fail(dev.run.stdout)
-    let ran
+    let ran, strict
     try {
       ran = await signer(['check', '--config', file], { patience: 50_000 })
+      strict = await signer(['serve', '--config', file, '--listen', '127.0.0.1:0', '--set', 'storage.verify=strict', '--set', 'server.allow_root=true'], { patience: 50_000 })
     } finally {
       await dev.stop()
     }
-    assert.equal(ran.code, 0, ran.all)
-    assert.match(ran.stdout, /^warn copy-source: 200, and another object was copied: who may PUT one key can read every other; fix: /m)
+    assert.equal(strict.code, 1, strict.all)
+    assert.match(strict.stderr, /storage\.verify is strict[^]*FAIL copy-source: 200, and another object was copied/)
+    assert.equal(ran.code, 1, ran.all)
+    assert.equal(ran.stdout.match(/^FAIL /gm).length, 1, ran.all)
+    assert.match(ran.stdout, /^FAIL copy-source: 200, and another object was copied: who may PUT one key can read every other; fix: /m)
     isGone(await signer(['check', '--config', file]))
   })
 })

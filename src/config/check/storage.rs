@@ -94,6 +94,7 @@ fn storage(
     let verify = [("off", Verify::Off), ("warn", Verify::Warn), ("strict", Verify::Strict)];
     let verify = r.choice("storage.verify", &raw.verify, &verify);
     let provider = provider(raw, endpoint.as_ref(), region.as_deref(), r);
+    warn_of_copies(raw, provider, r);
     let kept = upload::kept(upload?, provider?, r);
     let (endpoint, bucket, addressing, prefix) = (endpoint?, bucket?, addressing?, prefix?);
     let address = |endpoint: &Url| bucket_address(endpoint, &bucket, addressing, &prefix);
@@ -159,6 +160,26 @@ fn provider(
         return None;
     }
     Some(provider)
+}
+
+/// Where an unsigned copy source is honoured, tenants of one bucket read one another (K24). A key for PUT that cannot read
+/// mends it, and a strict start tries it.
+fn warn_of_copies(raw: &RawStorage, provider: Option<&Provider>, r: &mut Report<'_>) {
+    let Some(provider) = provider.filter(|_| raw.put.is_empty() && raw.verify != "strict") else { return };
+    let title = provider.title;
+    match provider.refuses_unsigned_copy {
+        Support::Yes => {}
+        Support::No => r.warnings.push(format!(
+            "{} is not set, and {title} is known to copy from an `x-amz-copy-source` that nobody signed: whoever may upload one \
+             key can read every other; give it a key that cannot read, or see by `signer check` that this release refuses, \
+             and then write {} = \"strict\"",
+            r.at("storage.put"),
+            r.at("storage.verify")
+        )),
+        Support::Unknown => r.notes.push(r.of_storage(format!(
+            "whether {title} refuses an `x-amz-copy-source` that nobody signed is not known: run `signer check`"
+        ))),
+    }
 }
 
 fn endpoint(key: &str, text: &str, r: &mut Report<'_>) -> Option<Url> {

@@ -383,7 +383,10 @@ fn promises_that_a_provider_breaks_stop_the_start() {
     use crate::domain::upload::ChecksumRule;
     use crate::storage::{PROVIDERS, Support};
     for provider in PROVIDERS {
-        let storage = format!("endpoint = 'https://s3.test'\nregion = 'us-east-1'\nprovider = '{}'", provider.name);
+        let storage = format!(
+            "endpoint = 'https://s3.test'\nregion = 'us-east-1'\nverify = 'strict'\nprovider = '{}'",
+            provider.name
+        );
         let outcome = |upload: &str| storage_with(&storage, upload);
         for (promise, support, key) in [
             ("checksum = 'require'", provider.checksum, "upload.checksum"),

@@ -50,6 +50,29 @@ fn bounds_are_left_out_where_the_storage_does_not_keep_them() {
     assert!(found[0].starts_with("upload.checksum: storages.eu: is `require`"), "{found:?}");
 }
 
+/// K24: whoever may upload reads all that the key can read, where nothing stands in the way.
+#[test]
+fn a_storage_that_copies_what_nobody_signed_is_warned_of_unless_puts_have_a_key_of_their_own() {
+    let warned =
+        |more: &str| load_with(&GOOD.replace("[storage]\n", &format!("[storage]\n{more}\n")), &[]).unwrap().warnings;
+    let put = "put = { access_key_id = 'put-key', secret_access_key = 'put-secret' }";
+    for name in ["ceph", "minio"] {
+        let provider = format!("provider = '{name}'");
+        let found = warned(&provider);
+        assert!(found.len() == 1 && found[0].starts_with("storage.put is not set, and "), "{found:?}");
+        assert!(found[0].contains("whoever may upload one key can read every other"), "{found:?}");
+        assert!(warned(&format!("{provider}\n{put}")).is_empty());
+        // It is tried then, at each start.
+        assert!(warned(&format!("{provider}\nverify = 'strict'")).is_empty());
+    }
+    for name in ["aws", "garage", "seaweedfs", "generic"] {
+        assert!(warned(&format!("provider = '{name}'")).is_empty(), "{name}");
+    }
+    let eu =
+        EU.replace("[[storage_routes]]", "provider = 'ceph'\n[[storage_routes]]").replace(".backblazeb2.com", ".test");
+    assert!(load_with(&with(&eu), &[]).unwrap().warnings[0].starts_with("storages.eu.put is not set"));
+}
+
 /// Nothing is taken over from `[storage]`, least of all its credentials.
 #[test]
 fn problems_name_the_storage_that_has_them() {

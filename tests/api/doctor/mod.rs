@@ -8,7 +8,7 @@ mod server;
 use std::path::Path;
 
 use filesync_signer::config::{self, Config};
-use filesync_signer::doctor::{Line, Status, check};
+use filesync_signer::doctor::{Line, Status, check, verify};
 use filesync_signer::server::system_clock;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
@@ -182,12 +182,47 @@ async fn uploads_in_parts_are_tried_where_they_are_on() {
     assert_eq!(verdicts(&lines), healthy_but(&[]), "{lines:#?}");
 }
 
+/// K24: such a server gives every store of the bucket to whoever may write in one, so strict does not serve before it.
+#[tokio::test]
+async fn a_strict_start_refuses_a_server_where_who_may_put_one_key_reads_another() {
+    let strict = ("storage.verify", "strict");
+    for (fault, settings, failed) in [
+        (Fault::Unmended, vec![strict], true),
+        (Fault::Unmended, vec![strict, IN_PARTS], true),
+        // A release that the table has no word of may do better, or worse.
+        (Fault::None, vec![strict, ("storage.provider", "ceph")], false),
+        (Fault::CopiesParts, vec![strict], false),
+        (Fault::CopiesParts, vec![strict, IN_PARTS], true),
+        // Nobody is known to do worse than these, and only who is strict has objects put at each start.
+        (Fault::Unmended, vec![strict, ("storage.provider", "seaweedfs")], false),
+        (Fault::Unmended, vec![("storage.verify", "warn")], false),
+    ] {
+        let bed = Bed::with(fault, &settings).await;
+        let lines = verify(&bed.config, &bed.config.storage, system_clock).await.unwrap();
+        let failures: Vec<_> = lines.iter().filter(|line| line.status != Status::Ok).collect();
+        assert_eq!(failures.len(), usize::from(failed), "{fault:?} {settings:?}: {lines:#?}");
+        assert!(
+            failures.iter().all(|line| line.check == "copy-source" && line.status == Status::Fail),
+            "{failures:#?}"
+        );
+        assert_eq!((bed.left(), bed.parts_left()), (0, 0), "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_reads_another_object_is_a_failure_where_parts_are_on() {
+    let lines = Bed::with(Fault::CopiesParts, &[IN_PARTS]).await.check(false).await;
+    let copied = line(&lines, "copy-source");
+    assert_eq!(copied.status, Status::Fail);
+    assert!(copied.evidence.contains("in an upload in parts 200, and another object was copied"), "{copied}");
+}
+
 /// The bucket of `signer dev` as it is.
 #[tokio::test]
 async fn the_embedded_s3_is_told_of_its_faults() {
     let bed = Bed::with(Fault::Unmended, &[]).await;
     let lines = bed.check(false).await;
-    let faults = [("checksum", Status::Warn), ("copy-source", Status::Warn)];
+    let faults = [("checksum", Status::Warn), ("copy-source", Status::Fail)];
     assert_eq!(verdicts(&lines), healthy_but(&faults), "{lines:#?}");
     assert!(line(&lines, "copy-source").evidence.contains("another object was copied"));
     assert!(line(&lines, "checksum").evidence.contains("kept"));
@@ -235,7 +270,7 @@ async fn a_broken_promise_is_a_failure_and_not_a_warning() {
     assert_eq!(verdicts(&lines), healthy_but(&[("write-once", Status::Fail)]), "{lines:#?}");
     let bed = Bed::with(Fault::Unmended, &[("upload.checksum", "require")]).await;
     let lines = bed.check(false).await;
-    let faults = [("checksum", Status::Fail), ("copy-source", Status::Warn)];
+    let faults = [("checksum", Status::Fail), ("copy-source", Status::Fail)];
     assert_eq!(verdicts(&lines), healthy_but(&faults), "{lines:#?}");
 }
 
