@@ -1,6 +1,7 @@
 //! The one way to a grant. It writes down what was decided before anybody hears of it, so that no handler can forget to.
 //!
-//! An operation that only signs is decided when its URL is made, and its line is written then. One that the bucket is asked for
+//! An operation that only signs is decided when its URL is made, and its line is written then, also where the bucket is
+//! looked at first. One that the bucket is asked for
 //! is written down as allowed before the bucket is called: what is done there is never done unseen, and how it ended is in
 //! the request's line of the log.
 
@@ -232,6 +233,33 @@ impl App {
             asked = Some(text);
             act(granted?)
         });
+        self.written((caller, call), operation, (asked.as_deref(), rules), outcome)
+    }
+
+    /// The same where the decision hangs on what the bucket says: `act` may ask it, and the line is written after.
+    pub(super) async fn decided_after<'a, T: Decided, F: Future<Output = Result<T, ApiError>>>(
+        &'a self,
+        (caller, call): (&Caller, &Call<'_>),
+        operation: Operation,
+        key: &str,
+        act: impl FnOnce((Grant, &'a Backend)) -> F,
+    ) -> Result<T, ApiError> {
+        let rules = &self.read_key_rules;
+        let outcome = match self.grant(caller, operation.action(), (key, rules)) {
+            Ok(granted) => act(granted).await,
+            Err(error) => Err(error),
+        };
+        self.written((caller, call), operation, (Some(key), rules), outcome)
+    }
+
+    /// Writes down how it ended, before anybody hears of it.
+    fn written<T: Decided>(
+        &self,
+        (caller, call): (&Caller, &Call<'_>),
+        operation: Operation,
+        (asked, rules): (Option<&str>, &KeyRules),
+        outcome: Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
         let Some(route) = self.is_written(call.minutes) else { return outcome };
         let parsed;
         let mut record = call.minutes.record(route, Some(caller), Verdict::Allow(None));
@@ -240,7 +268,7 @@ impl App {
             Ok(decided) => decided.tell(&mut record),
             Err(error) => {
                 record.verdict = verdict(error);
-                parsed = asked.as_deref().map(|text| (text, ObjectKey::parse(text, rules)));
+                parsed = asked.map(|text| (text, ObjectKey::parse(text, rules)));
                 if let Some((text, key)) = &parsed {
                     record.store = key.as_ref().ok().map(ObjectKey::first_segment);
                     record.named = Some(key.as_ref().map_or(Named::NoKey(text), |key| Named::Key(key.as_str())));

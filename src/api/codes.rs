@@ -31,6 +31,11 @@ pub const CODES: &[(&str, u16, &str)] = &[
         "`upload.write_once` is on, and the storage would not keep to it for an upload in parts: send it by one PUT",
     ),
     (
+        "length_unavailable",
+        400,
+        "A limit holds, and the storage cannot bind the end of an upload in parts to its length, which `signRequest` would need: use `/multipart` or Companion's routes",
+    ),
+    (
         "invalid_upload_token",
         400,
         "`uploadToken` is not one that this service gave, was changed, or was sealed with a secret that is no longer listed",

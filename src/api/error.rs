@@ -180,6 +180,7 @@ fn upload_code(refused: &UploadRefused) -> &'static str {
         | UploadRefused::PartChecksumUnavailable
         | UploadRefused::WholeChecksumUnavailable => "checksum_unavailable",
         UploadRefused::WriteOnceUnavailable => "write_once_unavailable",
+        UploadRefused::LengthUnavailable => "length_unavailable",
     }
 }
 
@@ -342,6 +343,7 @@ mod tests {
             UploadRefused::ChecksumDiffers.into(),
             UploadRefused::ChecksumUnavailable.into(),
             UploadRefused::WriteOnceUnavailable.into(),
+            UploadRefused::LengthUnavailable.into(),
             Broken.into(),
             FormRefused::PROVIDER.into(),
             SessionError::from(SessionRefused::OFF).into(),

@@ -138,6 +138,11 @@ pub enum UploadRefused {
     /// An object that is there would not be kept.
     #[error("this storage cannot keep an upload in parts from replacing an object that is there: send it by one PUT")]
     WriteOnceUnavailable,
+    /// More parts could come after they were measured.
+    #[error(
+        "there is a limit, and this storage cannot bind the end of an upload in parts to its length: use /multipart or Companion's routes, which end it here"
+    )]
+    LengthUnavailable,
 }
 
 /// Headers to sign, in no order.

@@ -129,6 +129,43 @@ async fn every_route_of_uppy_leaves_a_line() {
     assert_eq!((&line["operation"], &line["key"]), (&json!("multipart-sign"), &json!(made[1])));
 }
 
+/// A line says what was done, not what was going to be: a URL has its end, and an upload that is too long is no yes.
+#[tokio::test]
+async fn lines_of_uppys_urls_have_their_end_and_refused_ends_are_refusals() {
+    let audited = Audited::with(&[UPPY, SEALED, ("storage.provider", "aws"), ("upload.max_bytes", "1000")]).await;
+    let begun = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
+    audited.app.s3.answers(200, &[], begun);
+    let id = audited.app.post("/s3/multipart", &json!({"filename": "a.bin"})).await.json()["uploadId"].clone();
+    let id = id.as_str().unwrap();
+    audited.lines();
+    let ends = async |method: &str, target: &str, body: Value| {
+        audited.send(method, target, &good_token(), &body).await;
+        let lines = audited.lines();
+        assert_eq!(lines.len(), 1, "{target}: {lines:?}");
+        let [decision, end] = ["decision", "expiresAt"].map(|name| lines[0][name].as_str().map(str::to_owned));
+        (decision.unwrap(), end, lines[0]["status"].as_u64(), lines[0]["code"].clone())
+    };
+    let allowed = |end: &str| ("allow".to_owned(), Some(format!("2026-11-22T15:{end}Z")), Some(200), Value::Null);
+    for target in [format!("/s3/multipart/{id}/1"), format!("/s3/multipart/{id}/batch?partNumbers=1,2")] {
+        assert_eq!(ends("GET", &target, Value::Null).await, allowed("15:00"), "{target}");
+    }
+    let end = json!({"method": "POST", "key": "s1/f", "uploadId": "u"});
+    let listed = |size: u32| {
+        format!(
+            "<ListPartsResult><Part><PartNumber>1</PartNumber><ETag>e</ETag><Size>{size}</Size></Part></ListPartsResult>"
+        )
+    };
+    audited.app.s3.answers(200, &[], &listed(1000));
+    assert_eq!(ends("POST", "/s3/sign", end.clone()).await, allowed("01:00"));
+    audited.app.s3.answers(200, &[], &listed(1001));
+    let denied = |status, code: &str| ("deny".to_owned(), None, Some(status), json!(code));
+    assert_eq!(ends("POST", "/s3/sign", end.clone()).await, denied(413, "upload_too_large"));
+    audited.app.s3.answers(404, &[], "<Error><Code>NoSuchUpload</Code></Error>");
+    assert_eq!(ends("POST", "/s3/sign", end).await, denied(404, "upload_not_found"));
+    let other = json!({"method": "POST", "key": "s2/f", "uploadId": "u"});
+    assert_eq!(ends("POST", "/s3/sign", other).await, denied(403, "key_outside_store"));
+}
+
 /// Whatever row is added: asked well, with another store, with a bad token and with a bad body, it leaves a line.
 #[tokio::test]
 async fn every_route_that_needs_a_token_leaves_a_line() {

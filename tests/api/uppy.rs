@@ -285,6 +285,7 @@ fn listed(sizes: &[u64]) -> String {
 #[tokio::test]
 async fn the_end_is_signed_when_what_is_there_is_within_the_limit() {
     let app = app(&[
+        ("storage.provider", "aws"),
         ("upload.max_bytes", "1000"),
         ("limits.store_upload_bytes_per_hour", "1500"),
         ("upload.write_once", "true"),
@@ -296,24 +297,44 @@ async fn the_end_is_signed_when_what_is_there_is_within_the_limit() {
     app.s3.answers(200, &[], &listed(&[600, 400]));
     let answer = sign(&app, end.clone()).await;
     assert_eq!((answer.status.as_u16(), query(&answer, "X-Amz-Expires").as_deref()), (200, Some("60")), "{answer:?}");
-    assert_eq!(answer.json()["headers"], json!({"If-None-Match": "*"}));
+    // What was measured is what ends.
+    assert_eq!(answer.json()["headers"], json!({"If-None-Match": "*", "x-amz-mp-object-size": "1000"}));
+    let signed = query(&answer, "X-Amz-SignedHeaders");
+    assert_eq!(signed.as_deref(), Some("host;if-none-match;x-amz-mp-object-size"));
+    let pages = filesync_signer::doctor::Pages::of(&app.config, &app.config.storage);
+    assert!(pages.headers.contains(&"x-amz-mp-object-size"), "{pages:?}");
     assert!(is(&sign(&app, end.clone()).await, 429, "quota_exceeded"));
     app.s3.answers(404, &[], "<Error><Code>NoSuchUpload</Code></Error>");
     assert!(is(&sign(&app, end.clone()).await, 404, "upload_not_found"));
     app.s3.answers(500, &[], "");
     assert!(is(&sign(&app, end).await, 502, "bucket_failed"));
-    // Where the provider knows how, what was measured is what ends.
-    let aws = self::app(&[("storage.provider", "aws"), ("upload.max_bytes", "1000")]).await;
-    aws.s3.answers(200, &[], &listed(&[600, 400]));
-    let answer = sign(&aws, json!({"method": "POST", "key": "s1/f", "uploadId": "u"})).await;
-    assert_eq!(answer.json()["headers"], json!({"x-amz-mp-object-size": "1000"}));
-    assert_eq!(query(&answer, "X-Amz-SignedHeaders").as_deref(), Some("host;x-amz-mp-object-size"));
-    let pages = filesync_signer::doctor::Pages::of(&aws.config, &aws.config.storage);
-    assert!(pages.headers.contains(&"x-amz-mp-object-size"), "{pages:?}");
     let ceph = self::app(&[("storage.provider", "ceph"), ("upload.write_once", "true")]).await;
     for body in [json!({"method": "POST", "key": "s1/f", "uploadId": "u"}), json!({"method": "POST", "key": "f"})] {
         assert!(is(&sign(&ceph, body).await, 400, "write_once_unavailable"));
     }
+}
+
+/// A URL for the end outlives the look at the parts, and more of them may come: never signed weaker than was asked.
+#[tokio::test]
+async fn an_end_that_could_outgrow_its_limit_is_not_signed() {
+    let limited = token(json!({"storeId": "s1", "max_upload_bytes": 1000}));
+    for (settings, bearer) in [
+        (&[("upload.max_bytes", "1000")][..], good_token()),
+        (&[("storage.provider", "seaweedfs"), ("upload.max_bytes", "1000")], good_token()),
+        (&[("limits.store_upload_bytes_per_hour", "1000")], good_token()),
+        (&[], limited),
+    ] {
+        let app = app(settings).await;
+        app.s3.answers(200, &[], &listed(&[600]));
+        for body in [json!({"method": "POST", "key": "s1/f", "uploadId": "u"}), json!({"method": "POST", "key": "f"})] {
+            let answer = app.call("POST", "/s3/sign", &bearer, &body.to_string()).await;
+            assert!(is(&answer, 400, "length_unavailable"), "{settings:?} {body} {answer:?}");
+            assert!(answer.text.contains("/multipart or Companion"), "{}", answer.text);
+        }
+        assert_eq!(app.s3.count(), 0, "{settings:?}");
+    }
+    // Without a limit there is none to get around.
+    assert_eq!(sign(&app(&[]).await, json!({"method": "POST", "key": "s1/f", "uploadId": "u"})).await.status, 200);
 }
 
 /// An id in a path is one segment, decoded once.

@@ -188,17 +188,26 @@ describe('signRequest', () => {
     ]) isRefused(await sign(alice, call), 400)
   })
 
-  test('a limit is held to when the end is signed, by what the bucket has', limit, async () => {
+  test('under a limit that the bucket cannot hold the end to, no end is signed, and Companion\'s routes hold to it', limit, async () => {
     const token = await service.mint({ storeId: 'alice', sub: 'ann', max_upload_bytes: PART.length })
     const limited = caller(service.url, token)
     const { key, uploadId } = await create()
-    const one = ok(await sign(limited, { method: 'PUT', key, uploadId, partNumber: 1 }))
-    await put(one.url, PART)
-    ok(await sign(limited, { method: 'POST', key, uploadId }))
-    await put(ok(await sign(limited, { method: 'PUT', key, uploadId, partNumber: 2 })).url, REST)
-    const answer = await sign(limited, { method: 'POST', key, uploadId })
-    isRefused(answer, 413)
-    assert.equal(answer.json.code, 'upload_too_large')
+    await put(ok(await sign(limited, { method: 'PUT', key, uploadId, partNumber: 1 })).url, PART)
+    for (const call of [{ method: 'POST', key, uploadId }, { method: 'POST', key: 'film.mp4' }]) {
+      const answer = await sign(limited, call)
+      isRefused(answer, 400)
+      assert.equal(answer.json.code, 'length_unavailable')
+    }
+    const upload = ok(await limited('POST', '/s3/multipart', { filename: 'film.mp4' }))
+    const ends = []
+    for (const [i, part] of [PART, REST].entries()) {
+      const { url } = ok(await limited('GET', path(upload.uploadId, `/${i + 1}`)))
+      ends.push({ PartNumber: i + 1, ETag: (await put(url, part)).headers.get('etag') })
+    }
+    const long = await limited('POST', path(upload.uploadId, '/complete'), { parts: ends })
+    isRefused(long, 413)
+    assert.equal(long.json.code, 'upload_too_large')
+    ok(await limited('POST', path(upload.uploadId, '/complete'), { parts: ends.slice(0, 1) }))
     // A whole file whose length nobody says goes by a form, which can hold it to a range.
     const form = ok(await sign(limited, { method: 'PUT', key: 'small.txt', contentType: 'text/plain' }))
     assert.match(form.fields.key, /^alice\/[0-9a-f]{32}-small\.txt$/)

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{COMPLETE, PART, UPLOAD};
-use crate::api::audited::Operation;
+use crate::api::audited::{Decided, Operation};
 use crate::api::multipart::Opened;
 use crate::api::multipart::begin::{Begun, begun, unbegun};
 use crate::api::multipart::finish::{bytes_of, done_before, location, made_of, parts_before_the_end, quoted};
@@ -21,10 +21,11 @@ use crate::api::pattern::parameter;
 use crate::api::{ApiError, App, Call, Pending, Reply};
 use crate::domain::capsule::Capsule;
 use crate::domain::parts::{MAX_PARTS, PartPlan};
-use crate::domain::policy::Caller;
+use crate::domain::policy::{Action, Caller};
 use crate::domain::sigv4::{SignedUrl, Terms};
 use crate::domain::upload::PartsClaim;
 use crate::storage::{UploadedPart, bare};
+use crate::telemetry::audit::{Record, Verdict};
 
 #[derive(Deserialize)]
 struct CreateRequest {
@@ -89,13 +90,15 @@ fn claim(content_length: u64, content_type: Option<&str>) -> PartsClaim<'_> {
 }
 
 impl App {
-    /// The upload that the path names. The key that Uppy sends along must be its own, though nothing hangs on it.
-    fn opened_in_path(
-        &self,
+    /// Opens the upload that the path names, and does `act` with it. The key that Uppy sends along must be its own, though
+    /// nothing hangs on it.
+    fn opened_in_path<'a, T: Decided>(
+        &'a self,
         of: (&Caller, &Call<'_>),
         operation: Operation,
         pattern: &str,
-    ) -> Result<Opened<'_>, ApiError> {
+        act: impl FnOnce(Opened<'a>) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
         let id = parameter(pattern, of.1.path, "uploadId")?;
         let params = of.1.params()?;
         let key = params.get("key")?;
@@ -103,7 +106,7 @@ impl App {
             Some(key) if key != opened.capsule.key => {
                 Err(ApiError::InvalidRequest("key is not that of the upload".into()))
             }
-            _ => Ok(opened),
+            _ => act(opened),
         })
     }
 }
@@ -121,7 +124,7 @@ struct PartThere {
 pub(super) fn list<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let Opened { capsule, grant, storage, .. } =
-            app.opened_in_path((caller, call), Operation::MultipartList, UPLOAD)?;
+            app.opened_in_path((caller, call), Operation::MultipartList, UPLOAD, Ok)?;
         let there = storage.bucket.uploaded_parts(&grant, (&capsule.upload_id, None), call.now).await?;
         // One that is listed without its tag is sent again: Uppy completes with the tags that it is told.
         let part = |UploadedPart { number, etag, size, .. }: UploadedPart| {
@@ -142,16 +145,15 @@ struct SignedPart<'a> {
 /// `GET /s3/multipart/:uploadId/:partNumber`
 pub(super) fn part(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply, ApiError> {
     let number = number(&parameter(PART, call.path, "partNumber")?)?;
-    let opened = app.opened_in_path((caller, call), Operation::MultipartSign, PART)?;
-    let signed = signed_part(app, &opened, number, call)?;
-    let answer = SignedPart { url: signed.url.expose(), expires: signed.expires_secs };
-    Ok(Reply::json(StatusCode::OK, &answer))
+    let Parts { signed, .. } = signed_parts(app, (caller, call), PART, &[number])?;
+    let (_, url) = signed.first().ok_or(ApiError::Internal)?;
+    Ok(Reply::json(StatusCode::OK, &SignedPart { url: url.url.expose(), expires: url.expires_secs }))
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct SignedParts {
-    presigned_urls: BTreeMap<u32, String>,
+struct SignedParts<'a> {
+    presigned_urls: BTreeMap<u32, &'a str>,
 }
 
 /// `GET /s3/multipart/:uploadId/batch`
@@ -163,9 +165,8 @@ pub(super) fn batch(app: &App, caller: &Caller, call: &Call<'_>) -> Result<Reply
     if numbers.len() > MAX_SIGNED {
         return Err(ApiError::BatchTooLarge { limit: MAX_SIGNED });
     }
-    let opened = app.opened_in_path((caller, call), Operation::MultipartSign, super::BATCH)?;
-    let signed = |number| Ok((number, signed_part(app, &opened, number, call)?.url.expose().to_owned()));
-    let presigned_urls = numbers.into_iter().map(signed).collect::<Result<_, ApiError>>()?;
+    let Parts { signed, .. } = signed_parts(app, (caller, call), super::BATCH, &numbers)?;
+    let presigned_urls = signed.iter().map(|(number, url)| (*number, url.url.expose())).collect();
     Ok(Reply::json(StatusCode::OK, &SignedParts { presigned_urls }))
 }
 
@@ -173,6 +174,36 @@ fn number(text: &str) -> Result<u32, ApiError> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.parse().ok().filter(|number| plain && (1..=MAX_PARTS).contains(number));
     number.ok_or_else(|| ApiError::InvalidRequest(format!("a part's number must be 1 to {MAX_PARTS}")))
+}
+
+/// URLs of parts, for one line of the audit log: they are of one object, and end together.
+struct Parts<'a> {
+    opened: Opened<'a>,
+    signed: Vec<(u32, SignedUrl)>,
+}
+
+impl Decided for Parts<'_> {
+    fn tell<'a>(&'a self, record: &mut Record<'a>) {
+        self.opened.tell(record);
+        record.expires_at = self.signed.first().map(|(_, url)| url.expires_at);
+        record.verdict = Verdict::Allow(Some(StatusCode::OK.as_u16()));
+    }
+}
+
+fn signed_parts<'a>(
+    app: &'a App,
+    (caller, call): (&Caller, &Call<'_>),
+    pattern: &str,
+    numbers: &[u32],
+) -> Result<Parts<'a>, ApiError> {
+    let parts = app.opened_in_path((caller, call), Operation::MultipartSign, pattern, |opened| {
+        let signed = numbers.iter().map(|number| Ok((*number, signed_part(app, &opened, *number, call)?)));
+        Ok(Parts { signed: signed.collect::<Result<_, ApiError>>()?, opened })
+    })?;
+    for _ in &parts.signed {
+        parts.opened.storage.counts.minted(Action::UploadPart);
+    }
+    Ok(parts)
 }
 
 /// Neither length nor type: Uppy tells neither, and sends a type with some.
@@ -183,9 +214,7 @@ fn signed_part(app: &App, opened: &Opened<'_>, number: u32, call: &Call<'_>) -> 
     let number = number.to_string();
     let query = [("partNumber", number.as_str()), ("uploadId", capsule.upload_id.as_str())];
     let terms = Terms { expires_secs, query: &query, ..Terms::default() };
-    let signed = storage.signers.presign(grant, &terms, call.now)?;
-    storage.counts.minted(grant.action());
-    Ok(signed)
+    Ok(storage.signers.presign(grant, &terms, call.now)?)
 }
 
 #[derive(Deserialize)]
@@ -212,7 +241,7 @@ struct Completed<'a> {
 pub(super) fn complete<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let request: CompleteRequest<'_> = call.json()?;
-        let opened = app.opened_in_path((caller, call), Operation::MultipartComplete, COMPLETE)?;
+        let opened = app.opened_in_path((caller, call), Operation::MultipartComplete, COMPLETE, Ok)?;
         let Opened { capsule, grant, storage, .. } = &opened;
         let there = parts_before_the_end(caller, (grant, storage), (&capsule.upload_id, None), call).await?;
         // An empty list is also what some servers say of an upload that is no more.
@@ -265,7 +294,7 @@ struct Aborted {}
 pub(super) fn abort<'a>(app: &'a App, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let Opened { capsule, grant, storage, .. } =
-            app.opened_in_path((caller, call), Operation::MultipartAbort, UPLOAD)?;
+            app.opened_in_path((caller, call), Operation::MultipartAbort, UPLOAD, Ok)?;
         storage.bucket.abort_upload(&grant, &capsule.upload_id, call.now).await?;
         // Version 5 reads it as JSON.
         Ok(Reply::json(StatusCode::OK, &Aborted {}))

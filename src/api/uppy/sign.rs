@@ -161,6 +161,8 @@ fn create(app: &App, caller: &Caller, request: &SignRequest, call: &Call<'_>) ->
     };
     let signed = app.decided_new((caller, call), Operation::MultipartBegin, request.named(), |granted| {
         let headers = app.parts_headers(caller, (&granted.0, granted.1), claim)?;
+        // One that could not end is not begun.
+        limit(app, caller, granted.1)?;
         signed(granted, headers, &terms(app, &[("uploads", "")]), call.now)
     })?;
     Ok(Reply::json(StatusCode::OK, &given_out(signed)))
@@ -170,31 +172,50 @@ fn terms<'a>(app: &App, query: &'a [(&'static str, &'a str)]) -> Terms<'a> {
     Terms { expires_secs: app.upload.default_secs, query, ..Terms::default() }
 }
 
-/// The end of an upload. Where there is a limit the bucket is asked how long it is. That it stays so until it ends is bound
-/// where the provider knows how, and else in the hands of whoever has the URLs of its parts.
+/// The end of an upload. Where there is a limit the bucket is asked how long it is, and bound to that.
 async fn complete(app: &App, caller: &Caller, key: &str, id: &str, call: &Call<'_>) -> Result<Reply, ApiError> {
-    let (grant, storage) = app.decided_again((caller, call), Operation::MultipartComplete, key, || Ok(()), Ok)?;
+    let act = |(grant, storage)| async move {
+        let headers = headers_of_end(app, caller, (&grant, storage), id, call).await?;
+        let query = [("uploadId", id)];
+        let terms = terms(app, &query);
+        let terms = Terms { expires_secs: terms.expires_secs.min(COMPLETE_SECS), ..terms };
+        signed((grant, storage), headers, &terms, call.now)
+    };
+    let signed = app.decided_after((caller, call), Operation::MultipartComplete, key, act).await?;
+    Ok(Reply::json(StatusCode::OK, &given_out(signed)))
+}
+
+async fn headers_of_end(
+    app: &App,
+    caller: &Caller,
+    (grant, storage): (&Grant, &Backend),
+    id: &str,
+    call: &Call<'_>,
+) -> Result<UploadHeaders, ApiError> {
     let once = storage.upload_rules.write_once;
     if once && storage.provider.write_once_in_parts == Support::No {
         return Err(UploadRefused::WriteOnceUnavailable.into());
     }
     let mut headers: Vec<_> = once.then(|| ("if-none-match", "*".to_owned())).into_iter().collect();
-    let limits = [storage.upload_rules.max_bytes, app.limits.longest_upload(caller.max_upload_bytes())];
-    if let Some(limit) = limits.into_iter().flatten().min() {
-        let bytes = length_so_far(app, caller, (&grant, storage), id, call).await?;
+    if let Some(limit) = limit(app, caller, storage)? {
+        let bytes = length_so_far(app, caller, (grant, storage), id, call).await?;
         if bytes > limit {
             return Err(UploadRefused::TooLarge { limit }.into());
         }
         app.limits.charge_upload(grant.key(), bytes)?;
-        if storage.provider.size_of_parts == Support::Yes {
-            headers.push((SIZE_OF_PARTS, bytes.to_string()));
-        }
+        headers.push((SIZE_OF_PARTS, bytes.to_string()));
     }
-    let headers = UploadHeaders::new(headers);
-    let query = [("uploadId", id)];
-    let terms = terms(app, &query);
-    let terms = Terms { expires_secs: terms.expires_secs.min(COMPLETE_SECS), ..terms };
-    Ok(Reply::json(StatusCode::OK, &given_out(signed((grant, storage), headers, &terms, call.now)?)))
+    Ok(UploadHeaders::new(headers))
+}
+
+/// The most bytes that may come of an upload in parts whose end the caller makes. Parts can be sent until then, so a limit
+/// holds only where the end can be bound to what was measured; elsewhere there is no such upload.
+fn limit(app: &App, caller: &Caller, storage: &Backend) -> Result<Option<u64>, UploadRefused> {
+    let limits = [storage.upload_rules.max_bytes, app.limits.longest_upload(caller.max_upload_bytes())];
+    match limits.into_iter().flatten().min() {
+        Some(_) if storage.provider.size_of_parts != Support::Yes => Err(UploadRefused::LengthUnavailable),
+        limit => Ok(limit),
+    }
 }
 
 /// Bytes of the parts that are there.
