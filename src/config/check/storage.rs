@@ -25,7 +25,8 @@ pub(super) fn storages(raw: &RawConfig, upload: Option<&Wanted>, r: &mut Report<
     let before = r.problems.len();
     let mut storages: Vec<_> =
         storage(DEFAULT_STORAGE, StorageIndex::default(), &raw.storage, upload, r).into_iter().collect();
-    for (place, (name, raw)) in (1..).zip(&raw.storages) {
+    upload::warn_of_parts(raw, storages.last(), r);
+    for (place, (name, one)) in (1..).zip(&raw.storages) {
         let section = format!("storages.{name}");
         if !is_name(name) {
             r.problem(
@@ -34,7 +35,8 @@ pub(super) fn storages(raw: &RawConfig, upload: Option<&Wanted>, r: &mut Report<
             );
         }
         r.storage = Some(section);
-        storages.extend(storage(name, StorageIndex::new(place), raw, upload, r));
+        storages.extend(storage(name, StorageIndex::new(place), one, upload, r));
+        upload::warn_of_parts(raw, storages.last(), r);
     }
     r.storage = None;
     // A storage that is not complete has said why, and would move those behind it to other places.

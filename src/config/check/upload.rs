@@ -1,8 +1,8 @@
 //! `[upload]`: what a PUT is held to, and whether the storage can hold it to that.
 
 use super::{Report, life};
-use crate::config::raw::{RawLife, RawUpload};
-use crate::config::used::Life;
+use crate::config::raw::{RawConfig, RawLife, RawUpload};
+use crate::config::used::{Life, Storage};
 use crate::domain::parts::MAX_OBJECT_BYTES;
 use crate::domain::upload::{ChecksumRule, UploadRules, is_type_pattern};
 use crate::storage::{Provider, Support};
@@ -108,6 +108,31 @@ fn kept_write_once(wanted: bool, provider: &Provider, r: &mut Report<'_>) -> Opt
             Some(true)
         }
         _ => Some(wanted),
+    }
+}
+
+/// What uploads in parts are not known to be held to here, where they are on.
+pub(super) fn warn_of_parts(raw: &RawConfig, storage: Option<&Storage>, r: &mut Report<'_>) {
+    let Some(Storage { provider, upload_rules: rules, .. }) = storage else { return };
+    let title = provider.title;
+    let is_on = !raw.multipart.secret.is_empty() || !raw.multipart.secret_file.is_empty();
+    // Where it is not known of one PUT either, that has been said.
+    let unknown = provider.write_once == Support::Yes && provider.write_once_in_parts == Support::Unknown;
+    if is_on && rules.write_once && unknown {
+        r.warnings.push(r.of_storage(format!(
+            "upload.write_once is on, and whether {title} keeps it of uploads in parts is not known: run `signer check`"
+        )));
+    }
+    let limit = match (rules.max_bytes, raw.limits.store_upload_bytes_per_hour) {
+        (Some(_), _) => "upload.max_bytes",
+        (None, 1..) => "limits.store_upload_bytes_per_hour",
+        (None, 0) => return,
+    };
+    if raw.uppy.enabled && provider.size_of_parts != Support::Yes {
+        r.warnings.push(r.of_storage(format!(
+            "uppy.enabled is on, and {limit}, to which {title} cannot hold uploads in parts by `signRequest`: they are refused; \
+             Companion's routes and /multipart hold theirs"
+        )));
     }
 }
 
