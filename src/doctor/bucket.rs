@@ -11,6 +11,7 @@ const GET: &str = "get";
 const HEAD: &str = "head";
 const DELETE: &str = "delete";
 const FREES: &str = "delete frees";
+const ABSENT: &str = "absent";
 const PUBLIC: &str = "public endpoint";
 const ROUND_TRIP: &str = "round trip";
 
@@ -35,7 +36,26 @@ pub(super) async fn permissions(bench: &Bench<'_>, report: &mut Report<'_>) -> R
         }
     }
     let freed = frees(bench, versioned).await;
-    if report.verdict(FREES, freed) { Ok(()) } else { Err(Stopped(FREES)) }
+    if !report.verdict(FREES, freed) {
+        return Err(Stopped(FREES));
+    }
+    let seen = absent(bench).await;
+    report.verdict(ABSENT, seen);
+    Ok(())
+}
+
+/// Whether an object that is not there is said not to be: `GET /object` and its kin pass that on.
+async fn absent(bench: &Bench<'_>) -> Result<Verdict, String> {
+    let heard = bench.ask(&bench.own, Ask::new(Action::Head, &bench.key("absent")?)).await?;
+    let shown = format!("HEAD {}", heard.shown());
+    if heard.status == StatusCode::NOT_FOUND {
+        return Ok(Verdict::Ok(shown));
+    }
+    let fix = format!(
+        "give the access key s3:ListBucket on arn:aws:s3:::{}, or an absent object is 502 `bucket_failed` and not 404",
+        bench.storage.bucket
+    );
+    Ok(Verdict::Warn(format!("{shown}, where 404 is due"), fix))
 }
 
 async fn one(bench: &Bench<'_>, action: Action, body: &str) -> Result<Heard, String> {

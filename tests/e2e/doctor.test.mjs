@@ -56,7 +56,7 @@ describe('signer check', () => {
     assert.equal(ran.code, 0, ran.all)
     assert.deepEqual(verdicts(ran), [
       'dns', 'connection', 'clock', 'credentials', 'region', 'addressing', 'put', 'get', 'head', 'delete', 'delete frees',
-      'public endpoint', 'round trip', 'length', 'type', 'checksum', 'write-once', 'copy-source', 'expired',
+      'absent', 'public endpoint', 'round trip', 'length', 'type', 'checksum', 'write-once', 'copy-source', 'expired',
       `cors ${pageOrigin}`, 'cors on errors',
     ].map((name) => [name, 'ok']), ran.all)
     assert.match(line(ran, 'write-once'), /second 412/)
