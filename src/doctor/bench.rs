@@ -66,6 +66,8 @@ pub(super) struct Ask<'a> {
     pub(super) age: SignedDuration,
     /// The version that is meant, in a bucket that keeps them.
     pub(super) version: Option<&'a str>,
+    /// A part of the path as it was signed, and how it is sent.
+    pub(super) sent_as: Option<(&'static str, &'static str)>,
     /// What else the query has: the part of an upload.
     pub(super) query: &'a [(&'static str, &'a str)],
 }
@@ -81,6 +83,7 @@ impl<'a> Ask<'a> {
             preflight: false,
             age: SignedDuration::ZERO,
             version: None,
+            sent_as: None,
             query: &[],
         }
     }
@@ -211,7 +214,8 @@ impl<'a> Bench<'a> {
         if method == Method::PUT {
             self.wrote(ask.key, None);
         }
-        let mut request = site.http.request(method, signed.url.expose());
+        let url = ask.sent_as.map(|(signed_as, sent_as)| signed.url.expose().replacen(signed_as, sent_as, 1));
+        let mut request = site.http.request(method, url.as_deref().unwrap_or(signed.url.expose()));
         for (name, value) in ask.sent {
             request = request.header(*name, *value);
         }

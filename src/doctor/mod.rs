@@ -23,6 +23,7 @@ mod bounds;
 mod bucket;
 mod copies;
 mod cors;
+mod escapes;
 mod parts;
 mod reach;
 mod report;

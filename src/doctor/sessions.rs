@@ -1,12 +1,15 @@
 //! Temporary credentials, where a role is set for them: they upload below their folder, and do nothing else.
 
 use super::bench::{Ask, Bench, Heard, Site};
+use super::escapes::way_out;
 use super::report::{Report, Verdict};
 use crate::domain::policy::Action;
 use crate::domain::sigv4::{Credentials, Presigner};
 use crate::storage::UploadSessions;
 
 const SESSIONS: &str = "temporary credentials";
+/// Below that of the run.
+const FOLDER: &str = "session";
 const BODY: &str = "hello world";
 /// What the session is called in the logs of the bucket's owner.
 const NAME: &str = "signer-check";
@@ -24,7 +27,7 @@ pub(super) async fn sessions(bench: &Bench<'_>, site: &Site, report: &mut Report
 
 async fn verdict(bench: &Bench<'_>, site: &Site, sessions: &UploadSessions) -> Result<Verdict, String> {
     let now = (bench.clock)();
-    let grant = bench.folder_grant("session")?;
+    let grant = bench.folder_grant(FOLDER)?;
     let order = sessions.order(&grant).map_err(|error| error.to_string())?;
     let session = match order.issue(NAME, now).await {
         Ok(session) => session,
@@ -38,7 +41,7 @@ async fn verdict(bench: &Bench<'_>, site: &Site, sessions: &UploadSessions) -> R
         secret_access_key: session.secret_access_key,
         session_token: Some(session.session_token),
     };
-    let presigner = Presigner::new(site.address.clone(), &bench.storage.region, credentials);
+    let presigner = Presigner::new(site.address.clone(), &bench.storage.region, credentials.clone());
     let run = Run { bench, site, presigner };
     let (inside, outside) = (bench.key("session/inside")?, bench.key("outside")?);
     let put = run.ask(Ask::put(&inside, BODY)).await?;
@@ -57,6 +60,11 @@ async fn verdict(bench: &Bench<'_>, site: &Site, sessions: &UploadSessions) -> R
             let fix = "empty storage.upload_role_arn: this STS takes no notice of the policy in the call, and gives away more than a folder";
             return Ok(Verdict::Fail(evidence, fix.into()));
         }
+    }
+    if let Some(way) = way_out(bench, site, FOLDER, &credentials).await? {
+        let evidence = format!("an upload with them below the folder and {way}, and it lies outside of it");
+        let fix = "empty storage.upload_role_arn: this server judges names before it resolves them, and gives away more than a folder";
+        return Ok(Verdict::Fail(evidence, fix.into()));
     }
     let minutes = session.ends_at.as_second().saturating_sub(now.as_second()).saturating_add(59) / 60;
     Ok(Verdict::Ok(format!("upload below their folder and do nothing else, for {minutes} minutes")))

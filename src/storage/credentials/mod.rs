@@ -189,6 +189,16 @@ impl Signers {
         self.slot(action).current.load_full().filter(|held| held.holds_at(now))
     }
 
+    /// The same, for whoever signs by other rules: STS, and a check that tries names which are no keys.
+    pub(crate) fn credentials(&self, action: Action, now: Timestamp) -> Option<Credentials> {
+        let held = self.for_call(action, now)?;
+        Some(Credentials {
+            access_key_id: held.credentials().key().to_owned(),
+            secret_access_key: held.credentials().secret().into(),
+            session_token: held.credentials().token().map(Into::into),
+        })
+    }
+
     /// What signs for an action, for people. Nothing before the first credentials came.
     pub(crate) fn key_in_force(&self, action: Action) -> Option<KeyInForce> {
         let held = self.slot(action).current.load_full()?;

@@ -116,12 +116,7 @@ impl SessionOrder<'_> {
     /// [`SessionError::NoCredentials`] and [`SessionError::Failed`].
     pub async fn issue(&self, name: &str, now: Timestamp) -> Result<UploadSession, SessionError> {
         let UploadSessions { storage_name, settings, http, signers, .. } = self.of;
-        let held = signers.for_call(Action::Put, now).ok_or(SessionError::NoCredentials)?;
-        let ours = Credentials {
-            access_key_id: held.credentials().key().to_owned(),
-            secret_access_key: held.credentials().secret().into(),
-            session_token: held.credentials().token().map(Into::into),
-        };
+        let ours = signers.credentials(Action::Put, now).ok_or(SessionError::NoCredentials)?;
         let narrowed = Narrowed { policy: &self.policy, secs: SESSION_SECS };
         let role = (&settings.role, Some(narrowed));
         let issued = assume_role(http, &settings.sts, role, &session_name(name), &ours, now).await;

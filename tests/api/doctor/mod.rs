@@ -13,12 +13,16 @@ use filesync_signer::server::system_clock;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
-use crate::support::FakeServer;
+use crate::aws::{Fake, sts_answer};
+use crate::support::{FakeServer, UPPY};
 use server::{Fault, Server};
 
 const PAGE: &str = "https://app.example.com";
 const KEY_ID: &str = "AKIDEXAMPLE";
 const KEY_SECRET: &str = "s3-secret-never-shown";
+/// Of temporary credentials, as the fake STS gives them.
+const SESSION_KEY_ID: &str = "ASIASESSION";
+const SESSION_SECRET: &str = "sEcReT-from-afar";
 const BUCKET: &str = "files";
 
 /// A bucket with this fault, and the configuration for it.
@@ -43,7 +47,7 @@ impl Bed {
         assert_eq!(told, lines, "each line is told as it comes");
         for line in &lines {
             let text = format!("{line} {}", serde_json::to_string(line).unwrap());
-            for secret in [KEY_SECRET, "X-Amz-", "Signature=", "eyJ"] {
+            for secret in [KEY_SECRET, SESSION_SECRET, "X-Amz-", "Signature=", "eyJ"] {
                 assert!(!text.contains(secret), "{text}");
             }
             assert_eq!(text.lines().count(), 1, "{text}");
@@ -90,7 +94,7 @@ fn line<'a>(lines: &'a [Line], check: &str) -> &'a Line {
     lines.iter().find(|line| line.check == check).unwrap_or_else(|| panic!("no line {check} in {lines:#?}"))
 }
 
-const HEALTHY: [&str; 21] = [
+const HEALTHY: [&str; 22] = [
     "dns",
     "connection",
     "clock",
@@ -102,6 +106,7 @@ const HEALTHY: [&str; 21] = [
     "head",
     "delete",
     "delete frees",
+    "absent",
     "public endpoint",
     "round trip",
     "length",
@@ -217,6 +222,33 @@ async fn a_part_that_reads_another_object_is_a_failure_where_parts_are_on() {
     assert!(copied.evidence.contains("in an upload in parts 200, and another object was copied"), "{copied}");
 }
 
+/// Temporary credentials are for a folder; a server that judges a name before it resolves it gives away the bucket.
+#[tokio::test]
+async fn temporary_credentials_that_lead_out_of_their_folder_are_a_failure() {
+    for (fault, status, words) in [
+        (Fault::JudgesPlaces, Status::Ok, "upload below their folder and do nothing else"),
+        (Fault::JudgesNames, Status::Fail, "below the folder and /..%2F..%2F..: 200, and it lies outside of it"),
+    ] {
+        let end = || system_clock() + SignedDuration::from_mins(15);
+        let sts = Fake::start(move |_| sts_answer("AssumeRole", SESSION_KEY_ID, end())).await;
+        let settings = [
+            UPPY,
+            IN_PARTS,
+            ("storage.upload_role_arn", "arn:aws:iam::123456789012:role/uploads"),
+            ("storage.sts_endpoint", &sts.url),
+            ("storage.provider", "seaweedfs"),
+            ("storage.prefix", "pre/"),
+            ("upload.checksum", "off"),
+        ];
+        let bed = Bed::with(fault, &settings).await;
+        let lines = bed.check(false).await;
+        let sessions = line(&lines, "temporary credentials");
+        assert_eq!(sessions.status, status, "{lines:#?}");
+        assert!(sessions.evidence.contains(words), "{sessions}");
+        assert_eq!(bed.left(), 0, "{fault:?}");
+    }
+}
+
 /// The bucket of `signer dev` as it is.
 #[tokio::test]
 async fn the_embedded_s3_is_told_of_its_faults() {
@@ -244,6 +276,7 @@ async fn each_fault_turns_its_own_line() {
             "PUT with x-amz-checksum-sha256",
         ),
         (Fault::NoCorsOnErrors, ("cors on errors", Status::Warn), "403"),
+        (Fault::HidesAbsence, ("absent", Status::Warn), "HEAD 403, where 404 is due"),
         (Fault::KeepsVersions, ("delete frees", Status::Warn), "versions"),
     ] {
         let bed = Bed::with(fault, &[]).await;
@@ -429,4 +462,30 @@ async fn what_is_no_bucket_is_one_failure() {
     let lines = run().await;
     assert_eq!(failures(&lines), ["connection"]);
     assert!(line(&lines, "connection").evidence.contains("in time"));
+}
+
+/// One names nobody and is given to the signer's user; the other is the bucket's own, and names that user.
+#[test]
+fn the_two_policies_that_are_shipped_give_the_same_rights() {
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let of_user = read(include_str!("../../../deploy/bucket/policy.json"));
+    let mut of_bucket = read(include_str!("../../../deploy/bucket/bucket-policy.json"));
+    for statement in of_bucket["Statement"].as_array_mut().unwrap() {
+        let principal = statement.as_object_mut().unwrap().remove("Principal").unwrap();
+        assert_eq!(principal["AWS"][0], "arn:aws:iam:::user/signer");
+    }
+    assert_eq!(of_user, of_bucket);
+    let actions: Vec<_> = of_user["Statement"].as_array().unwrap().iter().map(|one| &one["Action"]).collect();
+    let granted = |action: &str| actions.iter().any(|list| list.as_array().unwrap().iter().any(|one| one == action));
+    // What the checks ask for when a call is refused.
+    for action in [
+        "s3:GetObject",
+        "s3:PutObject",
+        "s3:DeleteObject",
+        "s3:ListMultipartUploadParts",
+        "s3:AbortMultipartUpload",
+        "s3:ListBucket",
+    ] {
+        assert!(granted(action), "{action}");
+    }
 }

@@ -17,7 +17,7 @@ use jiff::SignedDuration;
 use s3s::Body;
 use tokio::net::TcpListener;
 
-use super::{BUCKET, KEY_ID, KEY_SECRET, PAGE};
+use super::{BUCKET, KEY_ID, KEY_SECRET, PAGE, SESSION_KEY_ID, SESSION_SECRET};
 
 /// What is wrong with the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,10 +48,18 @@ pub(super) enum Fault {
     TakesAllParts,
     KeepsVersions,
     KeepsDeleted,
+    /// Temporary credentials may upload to names that are below their folder as they are written.
+    JudgesNames,
+    /// The same, unless the name leads elsewhere.
+    JudgesPlaces,
+    /// As AWS, when the access key may not list.
+    HidesAbsence,
 }
 
 pub(super) struct Server {
     s3: EmbeddedS3,
+    /// The same for temporary credentials.
+    of_session: EmbeddedS3,
     folder: PathBuf,
     fault: Fault,
 }
@@ -62,7 +70,9 @@ impl Server {
         let key = AccessKey { id: KEY_ID.to_owned(), secret: KEY_SECRET.to_owned() };
         let origins = if fault == Fault::NoCors { vec![] } else { vec![PAGE.to_owned()] };
         let s3 = EmbeddedS3::open(folder, BUCKET, &key, origins).unwrap();
-        let server = Arc::new(Self { s3, folder: folder.to_owned(), fault });
+        let key = AccessKey { id: SESSION_KEY_ID.to_owned(), secret: SESSION_SECRET.to_owned() };
+        let of_session = EmbeddedS3::open(folder, BUCKET, &key, vec![]).unwrap();
+        let server = Arc::new(Self { s3, of_session, folder: folder.to_owned(), fault });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move {
@@ -91,6 +101,13 @@ impl Server {
             (has("if-none-match"), has("x-amz-copy-source"), has("x-amz-checksum-sha256"));
         match self.fault {
             Fault::Denied(denied) if method == denied => return refuse(StatusCode::FORBIDDEN, "AccessDenied"),
+            Fault::JudgesNames | Fault::JudgesPlaces if query.contains(SESSION_KEY_ID) => {
+                return if may_upload(&method, request.uri().path(), self.fault == Fault::JudgesPlaces) {
+                    self.of_session.answer(request).await
+                } else {
+                    refuse(StatusCode::FORBIDDEN, "AccessDenied")
+                };
+            }
             Fault::OneRegion if !query.contains("%2Fus-east-1%2F") => {
                 return refuse(StatusCode::BAD_REQUEST, "AuthorizationHeaderMalformed");
             }
@@ -124,6 +141,9 @@ impl Server {
         if self.fault != Fault::Unmended && method == Method::PUT && sums && !response.status().is_success() {
             let _ = std::fs::remove_file(&object);
         }
+        if self.fault == Fault::HidesAbsence && response.status() == StatusCode::NOT_FOUND {
+            response = refuse(StatusCode::FORBIDDEN, "AccessDenied");
+        }
         self.spoil(&method, &mut response);
         response
     }
@@ -155,6 +175,13 @@ impl Server {
             _ => {}
         }
     }
+}
+
+/// What the policy of a session says, to a server that reads names once or twice.
+fn may_upload(method: &Method, path: &str, resolves: bool) -> bool {
+    let name = percent_encoding::percent_decode_str(path).decode_utf8().unwrap();
+    let below = name.splitn(6, '/').nth(5).is_some_and(|rest| rest.starts_with("session/"));
+    method == Method::PUT && below && !(resolves && (name.contains("..") || name.contains('\\')))
 }
 
 fn is_old(query: &str) -> bool {
