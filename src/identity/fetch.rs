@@ -203,6 +203,7 @@ mod tests {
         assert_eq!(age(&[("cache-control", "private")]), None);
     }
 
+    /// H31: whatever a name leads to by the time of the connection, it is not into this network.
     #[tokio::test]
     async fn names_of_this_machine_are_not_public() {
         let resolved = PublicOnly.resolve("localhost".parse().unwrap()).await;

@@ -272,7 +272,7 @@ fn region_in<'a>(host: &'a str, suffix: &str) -> Option<&'a str> {
 mod tests {
     use super::*;
 
-    /// The guide has this very table.
+    /// P11: the guide has this very table, with the servers that give away objects (K24).
     #[test]
     fn the_guide_has_the_table() {
         let row = |p: &Provider| {

@@ -19,6 +19,7 @@ mod behind;
 mod bucket;
 mod bucket_faults;
 mod check_token;
+mod cited;
 mod connections;
 mod cors;
 mod credentials;

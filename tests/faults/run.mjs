@@ -17,7 +17,7 @@
 // signals    SIGTERM in flight, and   SIGSTOP two seconds of    broken configurations with   SIGHUP with good and broken
 //            a new start              three                     SIGHUP, SIGUSR1, SIGPIPE, …  configurations in turn
 //
-// H13, H14, H16, H18 and H20 of the attack cases, and what they leave open.
+// H13, H14, H16, H18, H20, H31 and P12 of the attack cases, and what they leave open.
 //
 // The model: whatever is broken, a bad token is 401 and a foreign key 403, a signed URL is for exactly the key that was
 // asked for and truly signed, `expiresAt` is its end, a 204 was done, a size is the object's, an error has its code, request

@@ -1,4 +1,4 @@
-// `make image`: what is in the image, and the service run from its root file system.
+// `make image`: what is in the image, and the service run from its root file system (P08).
 import assert from 'node:assert/strict'
 import { readFileSync, readdirSync, statSync } from 'node:fs'
 import { request } from 'node:https'

@@ -5,6 +5,7 @@ import { startNames } from '../names.mjs'
 import { startWorld } from '../world.mjs'
 import { failing, flapping } from './common.mjs'
 
+// H31: each answer of a name server is another one, also the address of somebody else, and what is right is found again.
 // In a mount namespace of its own the signer sees another /etc/resolv.conf; the rest is the system's resolver.
 async function world(number) {
   const names = await startNames(`127.0.53.${number}`)

@@ -1,4 +1,4 @@
-//! `make soak`: moderate load on all routes while every 30 seconds something else goes wrong.
+//! `make soak`: moderate load on all routes while every 30 seconds something else goes wrong (H30, in as much time as is given).
 //!
 //! Every answer is held against what the service may say at that moment. Memory and descriptors are looked at in the
 //! quiet before each fault; the first two rounds of faults, in quick succession, are the warm-up.
