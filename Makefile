@@ -31,6 +31,7 @@ dev:
 lint:
 	$(CARGO) fmt --check
 	CLIPPY_CONF_DIR=.ci $(CARGO) clippy --locked --all-targets -- -D warnings
+	CLIPPY_CONF_DIR=.ci $(CARGO) clippy --locked -- -D warnings
 	CLIPPY_CONF_DIR=.ci $(CARGO) clippy --locked --no-default-features -- -D warnings
 	CLIPPY_CONF_DIR=.ci $(CARGO) clippy --locked --no-default-features --features otlp --bin signer --test otlp -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
