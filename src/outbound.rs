@@ -1,5 +1,7 @@
 //! What all calls to others have in common: the bucket, key sets, metadata services and STS.
 
+use std::time::Duration;
+
 use reqwest::header::HeaderValue;
 use reqwest::{Client, ClientBuilder, Request, Response, redirect};
 use tracing::Span;
@@ -43,6 +45,12 @@ pub(crate) fn tell_cause(call: &mut Request) -> Span {
     });
     // Probes and the like are made for nobody.
     told.unwrap_or_else(|_| Span::none())
+}
+
+/// The pause after a call that failed, of which `failures` went before it: twice as long each time, up to `most`, so that
+/// who is in trouble is not kept there.
+pub(crate) fn doubled(first: Duration, failures: u32, most: Duration) -> Duration {
+    first.saturating_mul(2_u32.saturating_pow(failures)).min(most)
 }
 
 /// A client that goes where it is sent and nowhere else; the caller adds its deadlines.

@@ -16,7 +16,7 @@ impl Authenticator {
 
         // Two that the configuration calls the same are counted as one.
         let sources: BTreeMap<&str, &Remote> =
-            self.remotes.iter().map(|remote| (remote.label(), remote.as_ref())).collect();
+            self.remotes.iter().map(|remote| (remote.name.as_str(), remote.as_ref())).collect();
         let mut fetches = text.family(&KEY_FETCHES);
         for (name, remote) in &sources {
             fetches.count(&[("source", name)], remote.counts.refreshes.get());

@@ -142,8 +142,10 @@ impl Authenticator {
                 continue;
             }
             let algorithms = algorithms_of_key_sets(&source.algorithms);
-            let counts = authenticator.counts.source(remote::label(&source.name()));
-            let remote = Arc::new(Remote::new(source.name(), algorithms, auth.fetch.cooldown, counts));
+            // What is told of it: a query may hold a key.
+            let name = source.name().split('?').next().unwrap_or_default().to_owned();
+            let counts = authenticator.counts.source(&name);
+            let remote = Arc::new(Remote::new(name, algorithms, auth.fetch.cooldown, counts));
             let fetcher = Fetcher::new(source.clone(), auth.fetch).map_err(FetchError::Unreachable)?;
             authenticator.remotes.push(Arc::clone(&remote));
             fetchers.push((remote, place, fetcher));

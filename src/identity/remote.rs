@@ -16,6 +16,7 @@ use super::counts::SourceCounts;
 use super::fetch::{FetchError, Fetcher};
 use crate::config::FetchRules;
 use crate::domain::token::KeySet;
+use crate::outbound::doubled;
 
 /// The first pause after a failure. Each further one is twice as long, up to the cooldown.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -47,16 +48,11 @@ struct Progress {
     confirmed: Option<Instant>,
 }
 
-/// See [`Remote::label`].
-pub(super) fn label(name: &str) -> &str {
-    name.split('?').next().unwrap_or_default()
-}
-
 /// The state of one source, as requests see it.
 #[derive(Debug)]
 pub(super) struct Remote {
-    /// The issuer or the address.
-    name: String,
+    /// What logs and metrics call it: the issuer or the address, without a query, which may hold a key.
+    pub(super) name: String,
     algorithms: Vec<Algorithm>,
     cooldown: Duration,
     progress: watch::Sender<Progress>,
@@ -68,11 +64,6 @@ impl Remote {
         let start =
             Progress { ended: 0, fetching: true, failed: false, keys: Keys::Never, last_asked: None, confirmed: None };
         Self { name, algorithms, cooldown, progress: watch::Sender::new(start), counts }
-    }
-
-    /// What logs and metrics call it: its name without a query, which may hold a key.
-    pub(super) fn label(&self) -> &str {
-        label(&self.name)
     }
 
     /// How long ago the last good answer came.
@@ -159,9 +150,8 @@ impl Schedule {
     }
 
     fn failed(&mut self) {
-        let factor = 2_u32.saturating_pow(self.failures);
+        self.pause = doubled(FIRST_RETRY, self.failures, self.rules.cooldown);
         self.failures = self.failures.saturating_add(1);
-        self.pause = FIRST_RETRY.saturating_mul(factor).min(self.rules.cooldown);
     }
 
     /// When the keys in force stop to be.
@@ -204,7 +194,7 @@ pub(super) async fn keep_fresh(
                 schedule.succeeded(fresh.max_age);
                 // The same keys once more are no reason to forget every verified token.
                 if fresh.document != document || remote.keys() != Keys::Good {
-                    log_set(remote.label(), &fresh.set);
+                    log_set(&remote.name, &fresh.set);
                     document = fresh.document;
                     authenticator.set_source(place, fresh.set.keys);
                 }
@@ -213,7 +203,7 @@ pub(super) async fn keep_fresh(
             }
             Err(error) => {
                 schedule.failed();
-                log_failure(remote.label(), &error, &mut last_error);
+                log_failure(&remote.name, &error, &mut last_error);
                 remote.ended(true, remote.keys());
             }
         }
@@ -240,7 +230,7 @@ fn far_off() -> Instant {
 /// Takes keys out of force that nobody has confirmed for too long. False when the authenticator is gone.
 fn drop_old_keys(remote: &Remote, place: usize, weak: &Weak<Authenticator>) -> bool {
     let Some(authenticator) = weak.upgrade() else { return false };
-    tracing::error!(source = remote.label(), "its keys are older than auth.jwks_max_stale_secs and not used any more");
+    tracing::error!(source = remote.name, "its keys are older than auth.jwks_max_stale_secs and not used any more");
     authenticator.set_source(place, Vec::new());
     remote.progress.send_modify(|progress| progress.keys = Keys::TooOld);
     true

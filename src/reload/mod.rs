@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep};
 use crate::api::App;
 use crate::config::{self, Config, ConfigError};
 use crate::files::{Settled, read_bounded};
+use crate::outbound::doubled;
 use crate::run::{StartError, start_app};
 use crate::server::{Live, system_clock};
 use crate::totals::Totals;
@@ -81,7 +82,7 @@ impl Again {
 
     /// In how long.
     fn after_refusal(&mut self, pace: &Pace) -> Duration {
-        let pause = pace.again.saturating_mul(2_u32.saturating_pow(self.refused)).min(pace.most);
+        let pause = doubled(pace.again, self.refused, pace.most);
         self.refused = self.refused.saturating_add(1);
         self.due = Instant::now().checked_add(pause);
         pause

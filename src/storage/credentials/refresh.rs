@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::source::{Source, SourceError};
 use super::{Issued, Slot};
+use crate::outbound::doubled;
 
 /// Newer ones are fetched this long before the end at the latest, or five minutes of failures would be an outage.
 const SAFETY: Duration = Duration::from_mins(5);
@@ -57,7 +58,7 @@ pub(super) async fn keep_fresh(weak: Weak<Slot>, wanted: Arc<Notify>, source: So
                 let holds = slot.current.load().as_ref().is_some_and(|held| held.holds_at(now));
                 slot.counts.credential_failures.add();
                 log_failure((&slot.storage, source.name()), &error, holds, &mut last_error);
-                let pause = MIN_PAUSE.saturating_mul(2_u32.saturating_pow(failures)).min(MAX_RETRY);
+                let pause = doubled(MIN_PAUSE, failures, MAX_RETRY);
                 failures = failures.saturating_add(1);
                 Some(pause)
             }
