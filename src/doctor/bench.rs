@@ -14,13 +14,17 @@ use crate::config::Storage;
 use crate::domain::key::{KeyFolder, KeyFormat, KeyRules, MAX_KEY_BYTES, ObjectKey};
 use crate::domain::policy::{Action, Caller, FolderGrant, Grant, decide, decide_folder};
 use crate::domain::route::{StorageIndex, StorageRoutes};
-use crate::domain::sigv4::{BucketAddress, PresignError, SignedUrl, Terms};
+use crate::domain::sigv4::{BucketAddress, PresignError, Presigner, SignedUrl, Terms};
 use crate::domain::token::{MintClaims, TokenRules, Verifier, VerifyKey, mint_hs256};
 use crate::random::random_text;
 use crate::storage::{BucketError, Signers, bucket_error, element, http_client, read_body};
 
 /// All keys lie in this store.
 const STORE: &str = ".signer-check";
+
+/// What most of the checks upload, and its length as it is bound.
+pub(super) const BODY: &str = "hello world";
+pub(super) const LENGTH: (&str, &str) = ("content-length", "11");
 
 /// How long the caller may do anything, in seconds: longer than all calls together.
 const CALLER_TTL_SECS: u32 = 3600;
@@ -197,7 +201,11 @@ impl<'a> Bench<'a> {
     }
 
     /// The same, signed by another than the site's signers.
-    pub(super) async fn ask_by(
+    pub(super) async fn ask_as(&self, site: &Site, presigner: &Presigner, ask: Ask<'_>) -> Result<Heard, String> {
+        self.ask_by(site, ask, |grant, terms, now| presigner.presign(grant, terms, now)).await
+    }
+
+    async fn ask_by(
         &self,
         site: &Site,
         ask: Ask<'_>,

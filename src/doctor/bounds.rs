@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::SignedDuration;
 use reqwest::StatusCode;
 
-use super::bench::{Ask, Bench, Heard, Site};
+use super::bench::{Ask, BODY, Bench, Heard, Site};
 use super::bucket::TYPE;
 use super::copies::copies;
 use super::report::{Report, Verdict};
@@ -84,17 +84,17 @@ async fn length(bench: &Bench<'_>, site: &Site) -> Result<Verdict, String> {
 async fn content_type(bench: &Bench<'_>, site: &Site) -> Result<Verdict, String> {
     let (other, none) = (bench.key("other-type")?, bench.key("no-type")?);
     let bound = [("content-length", "11"), ("content-type", TYPE)];
-    let html = Ask { bound: &bound, sent: &[("content-type", "text/html")], ..Ask::put(&other, "hello world") };
-    let none = Ask { bound: &bound, ..Ask::put(&none, "hello world") };
+    let html = Ask { bound: &bound, sent: &[("content-type", "text/html")], ..Ask::put(&other, BODY) };
+    let none = Ask { bound: &bound, ..Ask::put(&none, BODY) };
     all_refused(bench, site, [("text/html for text/plain:", html), ("none:", none)]).await
 }
 
 async fn checksum(bench: &Bench<'_>, site: &Site, rule: ChecksumRule) -> Result<Verdict, String> {
     let (right, other) = (bench.key("right-bytes")?, bench.key("other-bytes")?);
-    let hash = STANDARD.encode(digest::digest(&digest::SHA256, b"hello world"));
+    let hash = STANDARD.encode(digest::digest(&digest::SHA256, BODY.as_bytes()));
     let bound = [(CHECKSUM, hash.as_str())];
     let with = |ask| Ask { bound: &bound, sent: &bound, ..ask };
-    let heard = bench.ask(site, with(Ask::put(&right, "hello world"))).await?;
+    let heard = bench.ask(site, with(Ask::put(&right, BODY))).await?;
     if !heard.is_success() {
         // Then every upload to a key that ends in its hash would fail.
         let fix = "set upload.checksum = \"off\", or storage.provider to what this is";
@@ -136,7 +136,7 @@ async fn write_once(bench: &Bench<'_>, site: &Site) -> Result<Verdict, String> {
 
 async fn expired(bench: &Bench<'_>, site: &Site) -> Result<Verdict, String> {
     let key = bench.key("expired")?;
-    put_plainly(bench, site, Ask::put(&key, "hello world")).await?;
+    put_plainly(bench, site, Ask::put(&key, BODY)).await?;
     let heard = expired_get(bench, site, &[]).await?;
     let shown = format!("a URL that ended long ago: {}", heard.shown());
     Ok(if heard.status.is_client_error() { Verdict::Ok(shown) } else { Verdict::Fail(shown, FIX_SIGNED.into()) })

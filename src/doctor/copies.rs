@@ -4,21 +4,18 @@
 
 use std::sync::Arc;
 
-use super::bench::{Ask, Bench, Site};
+use super::bench::{Ask, BODY, Bench, LENGTH, Site};
 use super::bounds::put_plainly;
 use super::bucket::TYPE;
 use super::report::{Report, Verdict};
 use crate::config::{Storage, Verify};
 use crate::domain::key::ObjectKey;
 use crate::domain::policy::Action;
-use crate::storage::{BucketClient, BucketError, Support};
+use crate::storage::{BucketClient, BucketError, Support, UploadedPart};
 
 const COPY: &str = "copy-source";
 
 const SECRET: &str = "somebody else's";
-const SECRET_BYTES: u64 = 15;
-const BODY: &str = "hello world";
-const LENGTH: (&str, &str) = ("content-length", "11");
 
 /// Whether it is tried at each start: two objects are put and deleted, so only where that is wanted and news.
 pub(super) fn is_tried_at_start(storage: &Storage) -> bool {
@@ -98,5 +95,6 @@ async fn copied_part(
     let listed = client.uploaded_parts(&grant, (upload_id, None), (bench.clock)()).await;
     let parts = listed.map_err(|error| format!("listing: {error}"))?.unwrap_or_default();
     // As long as what another wrote, and not as what was sent.
-    Ok(parts.iter().any(|part| part.size == SECRET_BYTES).then(|| heard.shown()))
+    let copied = |part: &UploadedPart| usize::try_from(part.size) == Ok(SECRET.len());
+    Ok(parts.iter().any(copied).then(|| heard.shown()))
 }

@@ -1,12 +1,10 @@
 //! Names that begin with the folder of temporary credentials and lead out of it, to servers that judge a name as it is
 //! written and then read it in their own way.
 
-use super::bench::{Ask, Bench, Heard, Site};
+use super::bench::{Ask, BODY, Bench, Site};
 use crate::domain::key::ObjectKey;
 use crate::domain::policy::Action;
 use crate::domain::sigv4::{BucketAddress, Credentials, Presigner};
-
-const BODY: &str = "hello world";
 
 /// What stands between a folder of three names and a key, as it is signed and as it is sent: an HTTP client resolves plain
 /// dots by itself, and servers sign what was sent, or what they read in it.
@@ -33,7 +31,7 @@ pub(super) async fn way_out(
             Presigner::new(BucketAddress { path, ..site.address.clone() }, &bench.storage.region, credentials)
         };
         let heard =
-            ask(bench, site, &at(theirs.clone()), Ask { sent_as: Some(way), ..Ask::put(&outside, BODY) }).await?;
+            bench.ask_as(site, &at(theirs.clone()), Ask { sent_as: Some(way), ..Ask::put(&outside, BODY) }).await?;
         if bench.holds(site, &outside, BODY).await? {
             return Ok(Some(format!("{}: {}", way.1, heard.shown())));
         }
@@ -46,10 +44,6 @@ pub(super) async fn way_out(
     Ok(None)
 }
 
-async fn ask(bench: &Bench<'_>, site: &Site, presigner: &Presigner, ask: Ask<'_>) -> Result<Heard, String> {
-    bench.ask_by(site, ask, |grant, terms, now| presigner.presign(grant, terms, now)).await
-}
-
 async fn clear(
     bench: &Bench<'_>,
     site: &Site,
@@ -57,6 +51,6 @@ async fn clear(
     (key, way, version): (&ObjectKey, (&'static str, &'static str), Option<&str>),
 ) -> Result<(), String> {
     let heard =
-        ask(bench, site, presigner, Ask { sent_as: Some(way), version, ..Ask::new(Action::Delete, key) }).await?;
+        bench.ask_as(site, presigner, Ask { sent_as: Some(way), version, ..Ask::new(Action::Delete, key) }).await?;
     if heard.is_success() { Ok(()) } else { Err(format!("deleting what was put to {}: {}", way.1, heard.shown())) }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bench::{Ask, Bench, Heard, Site};
+use super::bench::{Ask, BODY, Bench, Heard, LENGTH, Site};
 use super::report::{Report, Verdict};
 use crate::config::Multipart;
 use crate::domain::key::ObjectKey;
@@ -12,9 +12,6 @@ use crate::storage::{BucketClient, BucketError, Completion, stale_after_days};
 
 const PARTS: &str = "multipart";
 const STALE: &str = "stale uploads";
-
-const BODY: &str = "hello world";
-const LENGTH: (&str, &str) = ("content-length", "11");
 
 const SECS_PER_DAY: u64 = 86_400;
 

@@ -1,6 +1,6 @@
 //! Temporary credentials, where a role is set for them: they upload below their folder, and do nothing else.
 
-use super::bench::{Ask, Bench, Heard, Site};
+use super::bench::{Ask, BODY, Bench, Site};
 use super::escapes::way_out;
 use super::report::{Report, Verdict};
 use crate::domain::policy::Action;
@@ -10,7 +10,6 @@ use crate::storage::UploadSessions;
 const SESSIONS: &str = "temporary credentials";
 /// Below that of the run.
 const FOLDER: &str = "session";
-const BODY: &str = "hello world";
 /// What the session is called in the logs of the bucket's owner.
 const NAME: &str = "signer-check";
 
@@ -42,9 +41,8 @@ async fn verdict(bench: &Bench<'_>, site: &Site, sessions: &UploadSessions) -> R
         session_token: Some(session.session_token),
     };
     let presigner = Presigner::new(site.address.clone(), &bench.storage.region, credentials.clone());
-    let run = Run { bench, site, presigner };
     let (inside, outside) = (bench.key("session/inside")?, bench.key("outside")?);
-    let put = run.ask(Ask::put(&inside, BODY)).await?;
+    let put = bench.ask_as(site, &presigner, Ask::put(&inside, BODY)).await?;
     if !put.is_success() {
         let fix = "give the role s3:PutObject, s3:ListMultipartUploadParts and s3:AbortMultipartUpload on the bucket's objects";
         return Ok(Verdict::Fail(format!("an upload below the folder: {}", put.shown()), fix.into()));
@@ -54,7 +52,7 @@ async fn verdict(bench: &Bench<'_>, site: &Site, sessions: &UploadSessions) -> R
         ("reading", Ask::new(Action::Get, &inside)),
         ("deleting", Ask::new(Action::Delete, &inside)),
     ] {
-        let heard = run.ask(ask).await?;
+        let heard = bench.ask_as(site, &presigner, ask).await?;
         if heard.status.as_u16() != 403 {
             let evidence = format!("{what} with them: {}, not 403", heard.shown());
             let fix = "empty storage.upload_role_arn: this STS takes no notice of the policy in the call, and gives away more than a folder";
@@ -68,16 +66,4 @@ async fn verdict(bench: &Bench<'_>, site: &Site, sessions: &UploadSessions) -> R
     }
     let minutes = session.ends_at.as_second().saturating_sub(now.as_second()).saturating_add(59) / 60;
     Ok(Verdict::Ok(format!("upload below their folder and do nothing else, for {minutes} minutes")))
-}
-
-struct Run<'a> {
-    bench: &'a Bench<'a>,
-    site: &'a Site,
-    presigner: Presigner,
-}
-
-impl Run<'_> {
-    async fn ask(&self, ask: Ask<'_>) -> Result<Heard, String> {
-        self.bench.ask_by(self.site, ask, |grant, terms, now| self.presigner.presign(grant, terms, now)).await
-    }
 }

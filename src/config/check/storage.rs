@@ -23,9 +23,9 @@ const MAX_PREFIX_BYTES: usize = 512;
 /// All of them, the default one first; their places are their indices.
 pub(super) fn storages(raw: &RawConfig, upload: Option<&Wanted>, r: &mut Report<'_>) -> Option<Vec<Storage>> {
     let before = r.problems.len();
-    let mut storages: Vec<_> =
-        storage(DEFAULT_STORAGE, StorageIndex::default(), &raw.storage, upload, r).into_iter().collect();
-    upload::warn_of_parts(raw, storages.last(), r);
+    let first = storage(DEFAULT_STORAGE, StorageIndex::default(), &raw.storage, upload, r);
+    upload::warn_of_parts(raw, first.as_ref(), r);
+    let mut storages: Vec<_> = first.into_iter().collect();
     for (place, (name, one)) in (1..).zip(&raw.storages) {
         let section = format!("storages.{name}");
         if !is_name(name) {
@@ -35,8 +35,9 @@ pub(super) fn storages(raw: &RawConfig, upload: Option<&Wanted>, r: &mut Report<
             );
         }
         r.storage = Some(section);
-        storages.extend(storage(name, StorageIndex::new(place), one, upload, r));
-        upload::warn_of_parts(raw, storages.last(), r);
+        let one = storage(name, StorageIndex::new(place), one, upload, r);
+        upload::warn_of_parts(raw, one.as_ref(), r);
+        storages.extend(one);
     }
     r.storage = None;
     // A storage that is not complete has said why, and would move those behind it to other places.

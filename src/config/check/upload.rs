@@ -115,10 +115,9 @@ fn kept_write_once(wanted: bool, provider: &Provider, r: &mut Report<'_>) -> Opt
 pub(super) fn warn_of_parts(raw: &RawConfig, storage: Option<&Storage>, r: &mut Report<'_>) {
     let Some(Storage { provider, upload_rules: rules, .. }) = storage else { return };
     let title = provider.title;
-    let is_on = !raw.multipart.secret.is_empty() || !raw.multipart.secret_file.is_empty();
     // Where it is not known of one PUT either, that has been said.
     let unknown = provider.write_once == Support::Yes && provider.write_once_in_parts == Support::Unknown;
-    if is_on && rules.write_once && unknown {
+    if raw.multipart.is_on() && rules.write_once && unknown {
         r.warnings.push(r.of_storage(format!(
             "upload.write_once is on, and whether {title} keeps it of uploads in parts is not known: run `signer check`"
         )));

@@ -8,7 +8,7 @@ use crate::domain::key::{KeyFormat, KeyRules};
 pub(super) fn uppy(raw: &RawConfig, rules: &KeyRules, r: &mut Report<'_>) -> Option<Uppy> {
     let enabled = raw.uppy.enabled;
     upload_roles(raw, r);
-    if enabled && raw.multipart.secret.is_empty() && raw.multipart.secret_file.is_empty() {
+    if enabled && !raw.multipart.is_on() {
         r.problem("uppy.enabled", "is on, and `multipart.secret` is not set, which seals the ids of Uppy's uploads");
         return None;
     }

@@ -18,6 +18,13 @@ pub struct RawMultipart {
     pub complete_timeout_secs: u64,
 }
 
+impl RawMultipart {
+    /// Whether uploads in parts are wanted.
+    pub fn is_on(&self) -> bool {
+        !self.secret.is_empty() || !self.secret_file.is_empty()
+    }
+}
+
 impl Default for RawMultipart {
     fn default() -> Self {
         Self {
